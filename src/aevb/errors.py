@@ -1,0 +1,29 @@
+"""What a user's mistake raises: an `AevbError` that says what was expected, what came, where, and what to do."""
+
+
+class AevbError(Exception):
+    """Base of every error that aevb raises on purpose; the command line prints it without a traceback."""
+
+
+class InvalidDataError(AevbError, ValueError):
+    """The data cannot be used as given: wrong shape, a missing or infinite value, outside the support."""
+
+
+class InvalidRecipeError(AevbError, ValueError):
+    """A setting is unknown, out of range, or does not go with another setting."""
+
+
+class DatasetUnavailableError(AevbError, OSError):
+    """A named data set is neither on this machine nor downloadable, or its file is not the expected one."""
+
+
+class RunFolderError(AevbError, OSError):
+    """A run folder cannot be created, written, or resumed."""
+
+
+class InvalidModelFileError(AevbError, ValueError):
+    """A saved model or checkpoint is truncated, tampered with, or of an unknown kind."""
+
+
+class NonFiniteBoundError(AevbError, FloatingPointError):
+    """Training produced a bound or a parameter that is not finite."""
