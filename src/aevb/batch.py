@@ -1,10 +1,14 @@
-"""The `Batch`: rows of data with what is known about each row."""
+"""The `Batch`: rows of data with what is known about each, and the randomness that belongs to a row."""
+
+from collections.abc import Callable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key, UInt32
 
-from aevb.typing import PerRow
+from aevb.typing import PerRow, PRNGKey, Tree
 
 
 class Batch(eqx.Module):
@@ -27,14 +31,59 @@ class Batch(eqx.Module):
 
     @property
     def observed(self) -> Float[Array, "batch features"]:
-        """The rows with 0 in place of every missing value, so that no log density ever sees a NaN."""
+        """The rows with 0 in place of every missing value, so that no network or log density ever sees a NaN."""
         return self.x if self.mask is None else jnp.where(self.mask, self.x, 0.0)
 
     def total(self, per_row: PerRow) -> Float[Array, "*samples"]:
-        """The weighted sum of a per-row quantity over the rows."""
-        return jnp.sum(per_row if self.weight is None else jnp.where(self.weight > 0, self.weight * per_row, 0.0), -1)
+        """The weighted sum of a per-row quantity over the rows; what a padding row holds, even NaN, is not seen."""
+        if self.weight is None:
+            return jnp.sum(per_row, axis=-1)
+        counts = self.weight > 0
+        return jnp.sum(jnp.where(counts, self.weight * jnp.where(counts, per_row, 0.0), 0.0), axis=-1)
 
     def mean(self, per_row: PerRow) -> Float[Array, "*samples"]:
         """The weighted mean of a per-row quantity over the rows."""
         n = self.n_rows if self.weight is None else jnp.sum(self.weight)
         return self.total(per_row) / n
+
+
+def row_keys(key: PRNGKey, x: Float[Array, "batch features"]) -> Key[Array, " batch"]:
+    """One random key per row, which depends on `key` and on that row's values and on nothing else.
+
+    A row's Monte Carlo estimate is then the same whatever its neighbours, its position or the batch size.
+    """
+    bits = jax.lax.bitcast_convert_type(x, jnp.uint32 if x.dtype.itemsize == 4 else jnp.uint64)
+    column = jnp.arange(1, x.shape[1] + 1, dtype=jnp.uint32)
+    salts = (column * jnp.uint32(multiplier) for multiplier in (0x9E3779B1, 0x85EBCA77))
+    digests = [_digest(bits.astype(jnp.uint32), salt) for salt in salts]
+    return jax.vmap(lambda a, b: jax.random.fold_in(jax.random.fold_in(key, a), b))(*digests)
+
+
+def _digest(bits: UInt32[Array, "batch features"], salt: UInt32[Array, " features"]) -> UInt32[Array, " batch"]:
+    """A sum over columns of each entry mixed with its column's salt (the finalizer of MurmurHash3)."""
+    h = bits ^ salt
+    for shift, multiplier in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        h = (h ^ (h >> shift)) * jnp.uint32(multiplier)  # wraps around
+    return jnp.sum(h ^ (h >> 16), axis=1, dtype=jnp.uint32)
+
+
+def map_rows(function: Callable[[Batch], Tree], x: Float[np.ndarray, "rows features"], block_rows: int) -> Tree:
+    """Apply a compiled function to all rows in blocks of one fixed shape, and join the results on the host.
+
+    Args:
+        function: takes a `Batch` of `block_rows` rows, returns a tree of arrays whose first axis is the rows.
+        x: the rows, in scaled units.
+        block_rows: rows per block. The last block is padded with rows of zeros, so that every call has the same
+            shape: one compilation, and a row's result does not depend on how many came with it.
+
+    Returns:
+        The tree of NumPy arrays, first axis `rows`.
+    """
+    blocks = []
+    for start in range(0, len(x), block_rows):
+        block = x[start : start + block_rows]
+        n = len(block)
+        padded = np.pad(block, ((0, block_rows - n), (0, 0)))
+        batch = Batch(jnp.asarray(padded), weight=jnp.asarray(np.arange(block_rows) < n, padded.dtype))
+        blocks.append(jax.tree.map(lambda leaf, n=n: np.asarray(leaf)[:n], function(batch)))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *blocks)

@@ -1,0 +1,199 @@
+"""From a recipe and a data set to everything that training needs."""
+
+import dataclasses
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Num
+
+from aevb.batch import Batch, map_rows, row_keys
+from aevb.datasets import Dataset, Scaling, check_rows, check_support, split_rows
+from aevb.errors import InvalidRecipeError
+from aevb.models import AutoEncoder, GaussianEncoder, LatentVariableModel, Likelihood, StandardNormalPrior, make_decoder
+from aevb.networks import MLP
+from aevb.objectives import SGVBA, SGVBB, MaximumAPosteriori, Objective
+from aevb.recipe import Recipe
+from aevb.training import Optimizer, Plan, TrainingData
+from aevb.typing import PRNGKey
+
+ELBO = "evidence lower bound"
+CROSS_ENTROPY_BOUND = "cross-entropy bound"
+
+
+@dataclasses.dataclass(frozen=True)
+class Assembly:
+    """A training run, ready to start.
+
+    Args:
+        autoencoder: the model with its initial weights.
+        objective: what to maximize.
+        plan: how.
+        data: rows in scaled units.
+        bound: what the objective's value is: an evidence lower bound, or for grey pixels under a Bernoulli
+            likelihood, whose terms are no log densities, a cross-entropy bound.
+    """
+
+    autoencoder: AutoEncoder
+    objective: Objective
+    plan: Plan
+    data: TrainingData
+    bound: str
+
+
+def assemble(recipe: Recipe, dataset: Dataset, networks: tuple[eqx.Module | None, eqx.Module | None]) -> Assembly:
+    """Check the data, scale it, choose the likelihood and build the model, the objective and the plan.
+
+    Args:
+        recipe: the settings.
+        dataset: rows in the user's units.
+        networks: a user's own networks for encoder and decoder, each from features to features; None for an MLP.
+
+    Raises:
+        InvalidDataError: the data or some of its values cannot be used; the message says which.
+        InvalidRecipeError: settings that do not go with the data.
+    """
+    names = dataset.feature_names
+    x = check_rows(dataset.x_train, name="the training data", feature_names=names, min_rows=2)
+    kept, held_out = split_rows(len(x), recipe.validation, recipe.seed)
+    scaling = Scaling.fit(x[kept] if len(held_out) else x, recipe.scale)
+    prepare = Preparation(scaling, recipe.binarize, recipe.seed)
+    train, validation = (x, None) if not len(held_out) else (x[kept], prepare(x[held_out]))
+    test = None
+    if dataset.x_test is not None:
+        test = prepare(check_rows(dataset.x_test, name="the test data", feature_names=names, n_features=x.shape[1]))
+    train = scaling.apply(train) if recipe.binarize == "dynamic" else prepare(train)
+    likelihood = choose_likelihood(recipe.likelihood, train)
+    for name, rows in (("training", train), ("validation", validation), ("test", test)):
+        if rows is not None:
+            check_likelihood(likelihood, rows, name=f"the {name} data", feature_names=names)
+    grey = likelihood == "bernoulli" and recipe.binarize != "dynamic" and not is_binary(train)
+    return Assembly(
+        build_autoencoder(recipe, likelihood, scaling, networks),
+        build_objective(recipe),
+        build_plan(recipe, len(train)),
+        TrainingData(train, validation, test),
+        CROSS_ENTROPY_BOUND if grey else ELBO,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """How rows in the user's units become what a model is given: scaled, then made binary if the recipe says so.
+
+    Args:
+        scaling: fitted on training rows.
+        binarize: `none`, `static` (at 1/2), or `dynamic`: each pixel drawn from its grey value, with randomness
+            that depends on the seed and the row alone, so that a row always gives the same draw.
+        seed: see `binarize`.
+    """
+
+    scaling: Scaling
+    binarize: str
+    seed: int
+
+    def __call__(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
+        """The rows in scaled units, float32."""
+        x = self.scaling.apply(x)
+        if self.binarize == "none":
+            return x
+        check_support(x, "bernoulli", (0.0, 1.0), name="the data to make binary")
+        if self.binarize == "static":
+            return (x >= 0.5).astype(x.dtype)
+        key = jax.random.key(self.seed)
+        return map_rows(lambda batch: _draw_pixels(key, batch), x, block_rows=1000)
+
+
+@jax.jit
+def _draw_pixels(key: PRNGKey, batch: Batch) -> Float[jax.Array, "batch features"]:
+    draws = jax.vmap(lambda key, x: jax.random.bernoulli(key, x))(row_keys(key, batch.x), batch.x)
+    return draws.astype(batch.x.dtype)
+
+
+def is_binary(x: Float[np.ndarray, "rows features"]) -> bool:
+    """Whether every value is 0 or 1."""
+    return bool(np.all((x == 0) | (x == 1)))
+
+
+def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"]) -> Likelihood:
+    """The likelihood that `auto` stands for: Bernoulli for values in [0, 1], otherwise Gaussian."""
+    if name != "auto":
+        return name  # pyright: ignore[reportReturnType]
+    return "bernoulli" if x.min() >= 0 and x.max() <= 1 else "gaussian"
+
+
+def check_likelihood(likelihood: str, x: np.ndarray, *, name: str, feature_names: tuple[str, ...] | None) -> None:
+    """Refuse rows, in scaled units, with a value outside the likelihood's support."""
+    if likelihood == "bernoulli":
+        check_support(x, likelihood, (0.0, 1.0), name=name, feature_names=feature_names)
+
+
+@eqx.filter_jit  # one program for all initial weights, instead of one per layer
+def build_autoencoder(
+    recipe: Recipe,
+    likelihood: Likelihood,
+    scaling: Scaling,
+    networks: tuple[eqx.Module | None, eqx.Module | None] = (None, None),
+) -> AutoEncoder:
+    """The model with its initial weights, a function of the recipe's seed."""
+    n_features, n_latents = len(scaling.loc), recipe.latents
+    keys = jax.random.split(jax.random.key(recipe.seed), 4)
+    encoder_network, decoder_network = networks
+    if encoder_network is None:
+        encoder_network = MLP(n_features, recipe.hidden, recipe.activation, key=keys[0])
+    if decoder_network is None:
+        decoder_network = MLP(n_latents, recipe.hidden[::-1], recipe.activation, key=keys[1])
+    encoder = GaussianEncoder(_check_network(encoder_network, n_features), n_features, n_latents, key=keys[2])
+    decoder_network = _check_network(decoder_network, n_latents)
+    decoder = make_decoder(likelihood, decoder_network, n_latents, n_features, key=keys[3])
+    return AutoEncoder(LatentVariableModel(StandardNormalPrior(n_latents), decoder, scaling), encoder)
+
+
+def _check_network(network: eqx.Module, n_inputs: int) -> eqx.Module:
+    """Try a user's network on the shape that it will be given."""
+    try:
+        outputs = eqx.filter_eval_shape(network, jax.ShapeDtypeStruct((n_inputs,), jnp.float32))  # pyright: ignore[reportArgumentType]
+    except Exception as error:
+        raise InvalidRecipeError(
+            f"the network {type(network).__name__} fails on one row of {n_inputs} features: {error}"
+        ) from error
+    if getattr(outputs, "ndim", None) != 1:
+        raise InvalidRecipeError(
+            f"the network {type(network).__name__} must map one row of {n_inputs} features to a vector of features; "
+            f"it gave {outputs}"
+        )
+    return network
+
+
+def build_objective(recipe: Recipe) -> Objective:
+    """The objective by its name, with the weight prior if there is one."""
+    objective = {"sgvb-a": SGVBA, "sgvb-b": SGVBB}[recipe.objective](recipe.samples)
+    return MaximumAPosteriori(objective) if recipe.weight_prior == "normal" else objective
+
+
+def build_plan(recipe: Recipe, n_rows: int) -> Plan:
+    """The plan of training, for a number of training rows."""
+    steps_per_epoch = math.ceil(n_rows / min(recipe.batch_size, n_rows))
+    limits = (recipe.steps, recipe.epoch_budget and recipe.epoch_budget * steps_per_epoch)
+    optimizer = Optimizer(
+        recipe.optimizer,
+        recipe.learning_rate,
+        recipe.schedule,
+        recipe.warmup,
+        min((limit for limit in limits if limit is not None), default=None),
+        recipe.clip_norm,
+        recipe.weight_decay,
+    )
+    return Plan(
+        optimizer,
+        recipe.batch_size,
+        recipe.epoch_budget,
+        recipe.steps,
+        None if recipe.minutes is None else 60 * recipe.minutes,
+        recipe.evaluate_every,
+        recipe.patience,
+        recipe.binarize == "dynamic",
+        recipe.seed,
+    )

@@ -1,0 +1,66 @@
+"""Codes of rows, rows of codes, and samples of both; everything in scaled units."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from aevb.batch import Batch, map_rows
+from aevb.models import AutoEncoder
+from aevb.typing import PRNGKey
+
+BLOCK_ROWS = 1000
+
+
+def encode(autoencoder: AutoEncoder, x: Float[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows latents"]:
+    """The mean of q(z|x) for each row."""
+    return map_rows(lambda batch: _posterior_mean(autoencoder, batch), x, BLOCK_ROWS)
+
+
+def decode(autoencoder: AutoEncoder, z: Float[np.ndarray, "rows latents"]) -> Float[np.ndarray, "rows features"]:
+    """The mean of p(x|z) for each code."""
+    return map_rows(lambda batch: _decoder_mean(autoencoder, batch.x), z, BLOCK_ROWS)
+
+
+def kl_per_latent(autoencoder: AutoEncoder, x: Float[np.ndarray, "rows features"]) -> Float[np.ndarray, " latents"]:
+    """KL(q(z_j|x) || p(z_j)) for each latent dimension j, nats, averaged over the rows."""
+    return np.mean(map_rows(lambda batch: _kl_per_latent(autoencoder, batch), x, BLOCK_ROWS), axis=0, dtype=np.float64)
+
+
+def sample(
+    autoencoder: AutoEncoder, n: int, key: PRNGKey
+) -> tuple[Float[np.ndarray, "n features"], Float[np.ndarray, "n features"]]:
+    """`n` draws from the model.
+
+    Returns:
+        The draws of x, and the means of p(x|z) at the same codes, which is what papers show for images.
+    """
+    keys = jax.random.split(key, -(-n // BLOCK_ROWS))
+    blocks = [jax.tree.map(np.asarray, _simulate(autoencoder, key)) for key in keys]
+    draws, means = (np.concatenate(parts)[:n] for parts in zip(*blocks, strict=True))
+    return draws, means
+
+
+@eqx.filter_jit
+def _posterior_mean(autoencoder: AutoEncoder, batch: Batch) -> Float[Array, "batch latents"]:
+    return autoencoder.encoder(batch).mean
+
+
+@eqx.filter_jit
+def _decoder_mean(autoencoder: AutoEncoder, z: Float[Array, "batch latents"]) -> Float[Array, "batch features"]:
+    return autoencoder.model.decoder(z).mean
+
+
+@eqx.filter_jit
+def _kl_per_latent(autoencoder: AutoEncoder, batch: Batch) -> Float[Array, "batch latents"]:
+    return autoencoder.posterior(batch).kl_per_latent()
+
+
+@eqx.filter_jit
+def _simulate(
+    autoencoder: AutoEncoder, key: PRNGKey
+) -> tuple[Float[Array, "batch features"], Float[Array, "batch features"]]:
+    blank = Batch(jnp.zeros((BLOCK_ROWS, len(autoencoder.model.scaling.loc))))
+    z, x = autoencoder.model.simulate(key, blank)
+    return x, autoencoder.model.decoder(z).mean

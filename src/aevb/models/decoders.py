@@ -1,0 +1,93 @@
+"""Generative networks p(x|z), and the table of likelihoods by name.
+
+A decoder's distribution is element-wise: batch shape `(*samples, batch, features)` and no event shape, so that a
+mask can apply before the sum over features.
+"""
+
+from typing import ClassVar, Literal
+
+import equinox as eqx
+import jax
+from jaxtyping import Array
+from numpyro.distributions import BernoulliLogits, Distribution
+
+from aevb.distributions import LogVarianceNormal
+from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
+from aevb.networks import over_rows
+from aevb.typing import Codes, PRNGKey
+
+Likelihood = Literal["bernoulli", "gaussian", "gaussian-sigmoid"]
+
+
+class BernoulliDecoder(Conditional):
+    """p(x|z) = prod_i Bernoulli(x_i; logits_i(z)) (Kingma & Welling 2014, Appendix C.1).
+
+    For x strictly between 0 and 1 its `log_prob` is a negative cross-entropy, not a log density.
+
+    Args:
+        network: any Equinox module from one code to features.
+        n_latents: dimensions of z.
+        n_features: columns of the data.
+        key: random key for the head's initial weights.
+    """
+
+    is_density: ClassVar[bool] = False
+
+    network: eqx.Module
+    logits: eqx.nn.Linear
+
+    def __init__(self, network: eqx.Module, n_latents: int, n_features: int, *, key: PRNGKey):
+        self.network = network
+        self.logits = eqx.nn.Linear(output_width(network, n_latents), n_features, key=key)
+
+    def __call__(self, z: Codes) -> Distribution:
+        """p(x|z), one Bernoulli per feature."""
+        logits = over_rows(self.logits, over_rows(self.network, z))  # pyright: ignore[reportArgumentType]
+        return BernoulliLogits(logits, validate_args=False)  # data are checked once, on the way in
+
+
+class GaussianDecoder(Conditional):
+    """p(x|z) = prod_i N(x_i; mu_i(z), sigma_i^2(z)) (Kingma & Welling 2014, Appendix C.2).
+
+    Args:
+        network: any Equinox module from one code to features.
+        n_latents: dimensions of z.
+        n_features: columns of the data.
+        sigmoid: put the means through a sigmoid, for data in [0, 1] (the paper's Frey Face model).
+        key: random key for the heads' initial weights.
+    """
+
+    is_density: ClassVar[bool] = True
+
+    network: eqx.Module
+    loc: eqx.nn.Linear
+    log_variance: eqx.nn.Linear
+    sigmoid: bool = eqx.field(static=True)
+
+    def __init__(
+        self, network: eqx.Module, n_latents: int, n_features: int, *, sigmoid: bool = False, key: PRNGKey
+    ):
+        width = output_width(network, n_latents)
+        loc_key, log_variance_key = jax.random.split(key)
+        self.network = network
+        self.loc = eqx.nn.Linear(width, n_features, key=loc_key)
+        self.log_variance = eqx.nn.Linear(width, n_features, key=log_variance_key)
+        self.sigmoid = sigmoid
+
+    def __call__(self, z: Codes) -> Distribution:
+        """p(x|z), one Gaussian per feature."""
+        h = over_rows(self.network, z)  # pyright: ignore[reportArgumentType]
+        log_variance = soft_clip(over_rows(self.log_variance, h), *LOG_VARIANCE_LIMITS)
+        return LogVarianceNormal(self._link(over_rows(self.loc, h)), log_variance)
+
+    def _link(self, loc: Array) -> Array:
+        return jax.nn.sigmoid(loc) if self.sigmoid else loc
+
+
+def make_decoder(
+    likelihood: Likelihood, network: eqx.Module, n_latents: int, n_features: int, *, key: PRNGKey
+) -> BernoulliDecoder | GaussianDecoder:
+    """The decoder of a likelihood by its name."""
+    if likelihood == "bernoulli":
+        return BernoulliDecoder(network, n_latents, n_features, key=key)
+    return GaussianDecoder(network, n_latents, n_features, sigmoid=likelihood == "gaussian-sigmoid", key=key)

@@ -1,0 +1,89 @@
+"""The `Bound` that every objective returns, and the interface of an objective."""
+
+from abc import abstractmethod
+from typing import ClassVar, Protocol
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from aevb.batch import Batch, map_rows, row_keys
+from aevb.models import AutoEncoder, LatentVariableModel
+from aevb.typing import Codes, PerRow, PRNGKey, Scalar
+
+
+class Posterior(Protocol):
+    """What an objective needs of a posterior, whatever it is: an encoder's output, free parameters, a chain."""
+
+    def sample(self, key: PRNGKey) -> Codes:
+        """One draw of z per row."""
+        ...
+
+    def log_prob(self, z: Codes) -> PerRow:
+        """log q(z|x) at any z."""
+        ...
+
+    def kl(self) -> PerRow:
+        """KL(q(z|x) || p(z))."""
+        ...
+
+
+class Bound(eqx.Module):
+    """A variational bound on a minibatch, in nats.
+
+    Args:
+        value: what is reported, per row.
+        parts: its named terms, per row; `reconstruction` - `kl` = `value` for the SGVB estimators.
+        surrogate: what is differentiated, per row; the same array as `value` for pathwise gradients.
+        global_term: a scalar that belongs to the whole data set (a prior on the weights); training divides it by
+            the number of rows, once.
+    """
+
+    value: PerRow
+    parts: dict[str, PerRow]
+    surrogate: PerRow
+    global_term: Scalar | float = 0.0
+
+
+class Objective(eqx.Module):
+    """Maps a minibatch and a posterior to a `Bound`.
+
+    `estimand` names the quantity whose gradient the surrogate's gradient estimates.
+    """
+
+    estimand: eqx.AbstractClassVar[str]
+
+    @abstractmethod
+    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+        """The bound on each row of the batch."""
+
+
+def row_bounds(
+    objective: Objective,
+    autoencoder: AutoEncoder,
+    x: Float[np.ndarray, "rows features"],
+    key: PRNGKey,
+    block_rows: int = 1000,
+) -> dict[str, Float[np.ndarray, " rows"]]:
+    """The bound of each row and its parts, nats, for reporting.
+
+    A row's noise comes from `key` and its own values, so its bound does not depend on the other rows.
+
+    Returns:
+        Arrays of shape `(rows,)` under `bound` and under each part's name.
+    """
+    return map_rows(lambda batch: _block_bounds(objective, autoencoder, batch, key), x, block_rows)
+
+
+@eqx.filter_jit
+def _block_bounds(
+    objective: Objective, autoencoder: AutoEncoder, batch: Batch, key: PRNGKey
+) -> dict[str, Float[Array, " batch"]]:
+    def one_row(key: PRNGKey, x: Float[Array, " features"]) -> dict[str, Float[Array, ""]]:
+        row = Batch(x[None])
+        bound = objective(key, autoencoder.model, autoencoder.posterior(row), row)
+        return jax.tree.map(lambda term: term[0], {"bound": bound.value, **bound.parts})
+
+    return jax.vmap(one_row)(row_keys(key, batch.x), jnp.asarray(batch.x))

@@ -1,0 +1,152 @@
+"""The recipe of a training run: what to train, on what, and how, as plain checked data that is written as TOML.
+
+The command line's options, the keys of a recipe file and this class's fields are one list: this one.
+"""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from aevb.errors import InvalidRecipeError
+
+DEFAULT_EPOCHS = 10
+
+
+def _split_commas(value: Any) -> Any:
+    """A command line gives a list as "400,200"; a file may give a single number."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [value] if isinstance(value, int) else value
+
+
+Width = Annotated[int, Field(gt=0)]
+Widths = Annotated[tuple[Width, ...], BeforeValidator(_split_commas)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Recipe(BaseModel):
+    """All settings of a training run. Field descriptions are the command line's help texts.
+
+    Raises:
+        InvalidRecipeError: from `parse`, for an unknown key or a wrong value, which it names.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    # What to train on.
+    data: str = Field("mnist", description="A named data set (see `aevb datasets`), or a .npy, .npz or .csv file.")
+    label: str | None = Field(None, description="CSV column with labels: kept out of training, used to colour codes.")
+    drop: Names = Field((), description="CSV columns to leave out, separated by commas.")
+    test: Fraction = Field(0.1, description="Share of rows held out for testing, for data without test rows.")
+    validation: Fraction = Field(0.0, description="Share of training rows that choose the best model.")
+    image_shape: Annotated[tuple[Width, ...], BeforeValidator(_split_commas)] | None = Field(
+        None, description="Height,width in pixels, when the rows of your file are images."
+    )
+    scale: Literal["auto", "none", "standard", "minmax"] = Field(
+        "auto", description="Scaling of features; auto: none for data in [0, 1], 1/255 for bytes, else standard."
+    )
+    binarize: Literal["none", "static", "dynamic"] = Field(
+        "none", description="Make pixels binary: at a threshold of 1/2, or drawn anew each time they are seen."
+    )
+    # The model.
+    latents: int = Field(20, gt=0, description="Dimensions of the code z.")
+    hidden: Widths = Field((400,), description="Widths of the hidden layers, separated by commas; both networks.")
+    activation: Literal["relu", "tanh", "silu", "gelu"] = Field("relu", description="Between layers.")
+    likelihood: Literal["auto", "bernoulli", "gaussian", "gaussian-sigmoid"] = Field(
+        "auto", description="p(x|z); auto: bernoulli for data in [0, 1], else gaussian."
+    )
+    # The objective.
+    objective: Literal["sgvb-a", "sgvb-b"] = Field(
+        "sgvb-b", description="sgvb-a samples every term of the bound; sgvb-b has the KL divergence in closed form."
+    )
+    samples: int = Field(1, gt=0, description="Draws of z per row, L.")
+    weight_prior: Literal["none", "normal"] = Field(
+        "none", description="normal: maximum a posteriori with N(0, 1) on every generative weight."
+    )
+    # The training.
+    batch_size: int = Field(128, gt=0, description="Rows per minibatch.")
+    epochs: int | None = Field(None, gt=0, description="Passes over the data [default: 10, if no other budget].")
+    steps: int | None = Field(None, gt=0, description="Minibatches after which to stop.")
+    minutes: float | None = Field(None, gt=0, description="Wall-clock time after which to stop.")
+    optimizer: Literal["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"] = Field(
+        "adam", description="The update rule."
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="Step size, at its peak.")
+    schedule: Literal["constant", "cosine"] = Field("constant", description="Of the step size; cosine ends at zero.")
+    warmup: int = Field(0, ge=0, description="Steps over which the step size rises from zero.")
+    clip_norm: float | None = Field(None, gt=0, description="Longest allowed norm of a gradient.")
+    weight_decay: float = Field(1e-4, ge=0, description="Of adamw.")
+    evaluate_every: int = Field(1, gt=0, description="Epochs between evaluations.")
+    patience: int | None = Field(
+        None, gt=0, description="Evaluations without a better validation bound after which to stop early."
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="Of all randomness.")
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.patience is not None and not self.validation:
+            raise ValueError("patience needs validation rows to watch: set validation, for instance to 0.1")
+        if self.schedule == "cosine" and self.epochs is None and self.steps is None and self.minutes is not None:
+            raise ValueError("the cosine schedule must know its last step: set epochs or steps as well as minutes")
+        if self.image_shape is not None and len(self.image_shape) != 2:
+            raise ValueError(f"image_shape is height,width, not {self.image_shape}")
+        return self
+
+    @property
+    def epoch_budget(self) -> int | None:
+        """`epochs`, or ten where no budget of any kind is set."""
+        unlimited = self.epochs is None and self.steps is None and self.minutes is None
+        return DEFAULT_EPOCHS if unlimited else self.epochs
+
+    def to_toml(self) -> str:
+        """The recipe as TOML; settings that are None are left out, as TOML has no null."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+    @classmethod
+    def parse(cls, settings: dict[str, Any], source: str = "the settings") -> "Recipe":
+        """The recipe with these settings, the others at their defaults.
+
+        Args:
+            settings: by field name.
+            source: where they come from, for the error.
+
+        Raises:
+            InvalidRecipeError: an unknown key or a wrong value, with its name.
+        """
+        try:
+            return cls.model_validate(settings)
+        except ValidationError as error:
+            raise InvalidRecipeError(f"{source}: {'; '.join(map(_explain, error.errors()))}") from None
+
+
+def _explain(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"][:1])
+    if error["type"] == "extra_forbidden":
+        return f"unknown setting {name!r} (known: {', '.join(Recipe.model_fields)})"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{name} = {error['input']!r}: {message}" if name else message
+
+
+def read_settings(source: str) -> dict[str, Any]:
+    """The settings in a recipe file, or in the bundled recipe of that name, such as `mnist-fast`.
+
+    Raises:
+        InvalidRecipeError: there is no such file or name, or it is not TOML.
+    """
+    bundled = {entry.name.removesuffix(".toml"): entry for entry in files("aevb.recipes").iterdir()}
+    bundled = {name: entry for name, entry in bundled.items() if entry.name.endswith(".toml")}
+    try:
+        text = bundled[source].read_text() if source in bundled else Path(source).read_text()
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidRecipeError(f"{source} is not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        names = ", ".join(sorted(bundled))
+        raise InvalidRecipeError(
+            f"no recipe {source!r}: not a readable file ({error}), and not a bundled recipe ({names})"
+        ) from None

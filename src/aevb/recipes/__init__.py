@@ -1,0 +1,1 @@
+"""Named recipes, `aevb train --config NAME`."""

@@ -1,0 +1,122 @@
+"""A trained model with what belongs to it: how rows are prepared, what its bound is called, what a row is."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float, Num
+
+from aevb import inference
+from aevb.assembly import Preparation, build_objective, check_likelihood
+from aevb.datasets import check_rows
+from aevb.errors import InvalidModelFileError
+from aevb.models import AutoEncoder, load_model, save_model
+from aevb.objectives import row_bounds
+from aevb.recipe import Recipe
+from aevb.training import evaluation_key
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """A model that can be used. Rows go in and come out in the user's units.
+
+    Args:
+        autoencoder: p(z) p(x|z) and q(z|x).
+        recipe: how it was trained.
+        likelihood: the name of p(x|z).
+        bound: what its bound is called: "evidence lower bound" or "cross-entropy bound".
+        feature_names: of the columns, where known.
+        image_shape: height and width, where a row is an image.
+    """
+
+    autoencoder: AutoEncoder
+    recipe: Recipe
+    likelihood: str
+    bound: str
+    feature_names: tuple[str, ...] | None = None
+    image_shape: tuple[int, int] | None = None
+
+    @property
+    def n_features(self) -> int:
+        """The number of columns."""
+        return len(self.autoencoder.model.scaling.loc)
+
+    def prepare(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
+        """Rows as the model is given them: checked, scaled, and binary if it was trained on binary pixels.
+
+        Raises:
+            InvalidDataError: what cannot be used, and where.
+        """
+        x = check_rows(x, n_features=self.n_features, feature_names=self.feature_names)
+        rows = Preparation(self.autoencoder.model.scaling, self.recipe.binarize, self.recipe.seed)(x)
+        check_likelihood(self.likelihood, rows, name="x", feature_names=self.feature_names)
+        return rows
+
+    def encode(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows latents"]:
+        """The mean of q(z|x) for each row."""
+        return inference.encode(self.autoencoder, self.prepare(x))
+
+    def decode(self, z: Float[np.ndarray, "rows latents"]) -> Float[np.ndarray, "rows features"]:
+        """The mean of p(x|z) for each code, in the user's units."""
+        z = check_rows(z, name="the codes", n_features=self.recipe.latents)
+        return self._undo(inference.decode(self.autoencoder, z.astype(np.float32)))
+
+    def reconstruct(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
+        """The mean of p(x|z) at the mean of q(z|x), in the user's units."""
+        return self._undo(inference.decode(self.autoencoder, inference.encode(self.autoencoder, self.prepare(x))))
+
+    def sample(self, n: int, seed: int, *, means: bool = False) -> Float[np.ndarray, "n features"]:
+        """`n` draws of x from the model, or with `means` the means of p(x|z) at `n` draws of z, in the user's units."""
+        draws, averages = inference.sample(self.autoencoder, n, jax.random.key(seed))
+        return self._undo(averages if means else draws)
+
+    def bounds(self, x: Num[np.ndarray, "rows features"]) -> dict[str, Float[np.ndarray, " rows"]]:
+        """The bound of each row and its parts, nats, in the noise in which the training run evaluated it."""
+        key = evaluation_key(self.recipe.seed)
+        return row_bounds(build_objective(self.recipe), self.autoencoder, self.prepare(x), key)
+
+    def log_marginal(self, x: Num[np.ndarray, "rows features"], n_samples: int, seed: int) -> inference.MarginalEstimate:
+        """log p(x) of each row by importance sampling with `n_samples` draws."""
+        return inference.log_marginal(self.autoencoder, self.prepare(x), jax.random.key(seed), n_samples)
+
+    def _undo(self, x: np.ndarray) -> np.ndarray:
+        return self.autoencoder.model.scaling.undo(x)
+
+    def save(self, path: Path) -> None:
+        """Write the model's folder in one step."""
+        about = {
+            "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
+            "likelihood": self.likelihood,
+            "bound": self.bound,
+            "feature_names": self.feature_names,
+            "image_shape": self.image_shape,
+        }
+        save_model(path, self.autoencoder, about)
+
+    @classmethod
+    def load(cls, path: Path, networks: Mapping[str, type[eqx.Module]] | None = None) -> "TrainedModel":
+        """Read the folder that `save` wrote.
+
+        Raises:
+            InvalidModelFileError: see `aevb.models.load_model`.
+        """
+        autoencoder, about = load_model(path, networks)
+        try:
+            return cls(
+                autoencoder,
+                Recipe.parse(about["recipe"], source=f"{path}: the recipe inside"),
+                about["likelihood"],
+                about["bound"],
+                _tuple(about["feature_names"]),
+                _tuple(about["image_shape"]),
+            )
+        except KeyError as error:
+            raise InvalidModelFileError(f"{path} lacks {error} in its description") from None
+
+
+def _tuple(value: list[Any] | None) -> Any:
+    return None if value is None else tuple(value)

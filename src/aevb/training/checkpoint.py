@@ -1,0 +1,78 @@
+"""A training state on disk: one safetensors file, written atomically, with the plain numbers in its header."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from aevb.errors import InvalidModelFileError
+from aevb.storage import write_file
+from aevb.training.state import Progress, TrainingState
+
+FORMAT = "aevb-checkpoint-1"
+
+
+def save_checkpoint(path: Path, state: TrainingState) -> None:
+    """Write the state to the file `path` in one step.
+
+    Raises:
+        OSError: the disk is full or read-only.
+    """
+    arrays = {f"{i:04d}": np.asarray(leaf) for i, leaf in enumerate(state.arrays)}
+    progress = json.dumps(dataclasses.asdict(state.progress))
+    metadata = {"format": FORMAT, "progress": progress, "sha256": _digest(arrays, progress)}
+    write_file(path, safetensors.numpy.save(arrays, metadata))
+
+
+def load_checkpoint(path: Path, start: TrainingState) -> TrainingState:
+    """Read a state that `save_checkpoint` wrote.
+
+    Args:
+        path: the file.
+        start: a state of the same run, such as its first, which says what the arrays mean.
+
+    Raises:
+        InvalidModelFileError: the file is truncated, was changed, or belongs to another model or optimizer.
+    """
+    try:
+        arrays = safetensors.numpy.load_file(path)
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise InvalidModelFileError(f"the checkpoint {path} is truncated or damaged: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise InvalidModelFileError(f"{path} is not a checkpoint that this aevb reads")
+    if metadata.get("sha256") != _digest(arrays, metadata["progress"]):
+        raise InvalidModelFileError(f"the checkpoint {path} was changed after it was written: wrong checksum")
+    fields = json.loads(metadata["progress"])
+    progress = Progress(**{**fields, "history": tuple(fields["history"])})
+    best = start.autoencoder if progress.best is not None else None
+    template = dataclasses.replace(start, best_autoencoder=best)
+    leaves = [arrays[name] for name in sorted(arrays)]
+    shapes = [(leaf.shape, leaf.dtype) for leaf in leaves]
+    if shapes != [(leaf.shape, leaf.dtype) for leaf in template.arrays]:
+        raise InvalidModelFileError(f"the checkpoint {path} belongs to another model or optimizer: shapes differ")
+    return _with_arrays(template, [jnp.asarray(leaf) for leaf in leaves], progress)
+
+
+def _with_arrays(template: TrainingState, leaves: list[jax.Array], progress: Progress) -> TrainingState:
+    trees = (template.autoencoder, template.optimizer_state, template.best_autoencoder)
+    arrays, rest = eqx.partition(trees, eqx.is_array)
+    filled = jax.tree.unflatten(jax.tree.structure(arrays), leaves)
+    return TrainingState(*eqx.combine(filled, rest), progress)
+
+
+def _digest(arrays: dict[str, np.ndarray], progress: str) -> str:
+    digest = hashlib.sha256(progress.encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()

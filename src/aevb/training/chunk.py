@@ -1,0 +1,87 @@
+"""A chunk: minibatches that one compiled program runs through."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from aevb.batch import Batch
+from aevb.models import AutoEncoder
+from aevb.objectives import Bound, Objective
+from aevb.training.optimizers import Optimizer
+from aevb.typing import PRNGKey, Scalar, Tree
+
+Trace = dict[str, Float[Array, " steps"]]
+
+
+def minibatches(epoch: int, seed: int, n_rows: int, batch_size: int) -> Int[np.ndarray, "steps batch"]:
+    """The row numbers of an epoch's minibatches: a permutation of all rows, the last minibatch padded with -1."""
+    order = np.random.default_rng([seed, epoch]).permutation(n_rows).astype(np.int32)
+    padding = -n_rows % batch_size
+    return np.pad(order, (0, padding), constant_values=-1).reshape(-1, batch_size)
+
+
+@eqx.filter_jit
+def run_chunk(
+    state: tuple[AutoEncoder, Tree],
+    x: Float[Array, "rows features"],
+    order: Int[Array, "steps batch"],
+    n_steps: Int[Array, ""],
+    first_step: Int[Array, ""],
+    key: PRNGKey,
+    *,
+    objective: Objective,
+    optimizer: Optimizer,
+    binarize: bool,
+) -> tuple[tuple[AutoEncoder, Tree], Trace, Array]:
+    """Take the first `n_steps` steps of `order`, which has one fixed shape so that this compiles once.
+
+    Args:
+        state: the autoencoder and the optimizer's state.
+        x: all training rows.
+        order: row numbers of each minibatch, -1 for padding.
+        n_steps: how many of them to run through.
+        first_step: the number of steps taken before, which the randomness of a step depends on.
+        key: the run's key.
+        objective: what to ascend.
+        optimizer: how.
+        binarize: draw binary pixels from the grey ones.
+
+    Returns:
+        The new state; for each step the sums over rows of the bound and its parts and the `loss`, the quantity that
+        was descended; and whether all learned arrays are finite.
+    """
+    autoencoder, optimizer_state = state
+    learned, rest = eqx.partition(autoencoder, eqx.is_inexact_array)
+    rule = optimizer.build()
+
+    def loss(learned: AutoEncoder, batch: Batch, key: PRNGKey) -> tuple[Scalar, dict[str, Scalar]]:
+        current = eqx.combine(learned, rest)
+        bound: Bound = objective(key, current.model, current.posterior(batch), batch)
+        negative = -(batch.mean(bound.surrogate) + bound.global_term / len(x))
+        totals = {name: batch.total(part) for name, part in bound.parts.items()}
+        return negative, {"bound": batch.total(bound.value), "loss": negative, **totals}
+
+    def step(i: Array, carry: tuple[AutoEncoder, Tree, Trace]) -> tuple[AutoEncoder, Tree, Trace]:
+        learned, optimizer_state, trace = carry
+        noise_key, pixel_key = jax.random.split(jax.random.fold_in(key, first_step + i))
+        batch = _gather(x, order[i], pixel_key if binarize else None)
+        gradient, report = jax.grad(loss, has_aux=True)(learned, batch, noise_key)
+        updates, optimizer_state = rule.update(gradient, optimizer_state, learned)
+        trace = {name: trace[name].at[i].set(value) for name, value in report.items()}
+        return optax.apply_updates(learned, updates), optimizer_state, trace
+
+    _, report = jax.eval_shape(loss, learned, _gather(x, order[0], None), key)
+    trace = {name: jnp.zeros(len(order), value.dtype) for name, value in report.items()}
+    learned, optimizer_state, trace = jax.lax.fori_loop(0, n_steps, step, (learned, optimizer_state, trace))
+    finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(learned)]))
+    return (eqx.combine(learned, rest), optimizer_state), trace, finite
+
+
+def _gather(x: Float[Array, "rows features"], rows: Int[Array, " batch"], pixel_key: PRNGKey | None) -> Batch:
+    chosen = x[rows]
+    if pixel_key is not None:
+        chosen = (jax.random.uniform(pixel_key, chosen.shape) < chosen).astype(x.dtype)
+    return Batch(chosen, weight=(rows >= 0).astype(x.dtype))

@@ -1,0 +1,182 @@
+"""The training loop: chunks of minibatches, each one call of one compiled program.
+
+Nothing crosses to Python per minibatch. Between chunks, at most a few seconds apart, `train` hands its state to
+whoever iterates over it, to be shown, recorded or checkpointed; who stops iterating stops the training.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aevb.objectives import Objective, row_bounds
+from aevb.training.chunk import minibatches, run_chunk
+from aevb.training.state import Plan, Progress, TrainingData, TrainingState
+
+CHUNK_SECONDS = 1.0
+MAX_CHUNK_STEPS = 512
+EVALUATION = 0x656C626F  # folded into the seed, so that evaluations share no noise with training
+
+
+def train(state: TrainingState, plan: Plan, objective: Objective, data: TrainingData) -> Iterator[TrainingState]:
+    """Train until the plan's budget is used up, yielding the state after every chunk.
+
+    Everything but the clock is a function of the arguments: the same bits on the same machine, whether the run went
+    through or was resumed from any state that it yielded.
+
+    Args:
+        state: where to go on from; `TrainingState.start` for a new run.
+        plan: how long and how.
+        objective: what to maximize, averaged over rows.
+        data: rows in scaled units.
+
+    Yields:
+        The state. The last one's `progress.status` says why the run ended. A bound or a parameter that is not
+        finite ends it as "diverged", in the state before that step, with the step and the term in `message`.
+    """
+    x = jnp.asarray(data.train)
+    batch_size = min(plan.batch_size, len(x))
+    order = minibatches(state.progress.epoch, plan.seed, len(x), batch_size)
+    earlier, started = state.progress.seconds, time.perf_counter()
+    chunk_steps = 1
+    while state.progress.status == "running":
+        n_steps = min(chunk_steps, len(order) - state.progress.batch, _steps_left(state.progress, plan))
+        chunk_started = time.perf_counter()
+        state = _take_steps(state, plan, objective, x, order, n_steps)
+        took = time.perf_counter() - chunk_started
+        chunk_steps = min(2 * chunk_steps, MAX_CHUNK_STEPS) if took < CHUNK_SECONDS / 2 else chunk_steps
+        seconds = earlier + time.perf_counter() - started
+        state = _note(state, seconds=seconds, training_seconds=state.progress.training_seconds + took)
+        if state.progress.status == "running":
+            if state.progress.batch == len(order):
+                state = _note(state, epoch=state.progress.epoch + 1, batch=0)
+                order = minibatches(state.progress.epoch, plan.seed, len(x), batch_size)
+            spent = _budget_spent(state.progress, plan)
+            if spent or (state.progress.batch == 0 and state.progress.epoch % plan.evaluate_every == 0):
+                state = _evaluate(state, plan, objective, data)
+            if spent or _out_of_patience(state.progress, plan):
+                state = _note(state, status="finished" if spent else "stopped early")
+        yield state
+
+
+def evaluation_key(seed: int) -> jax.Array:
+    """The key of the noise in which a run with this seed evaluates its bounds."""
+    return jax.random.fold_in(jax.random.key(seed), EVALUATION)
+
+
+def _note(state: TrainingState, **changes: object) -> TrainingState:
+    return dataclasses.replace(state, progress=dataclasses.replace(state.progress, **changes))  # pyright: ignore[reportArgumentType]
+
+
+def _take_steps(
+    state: TrainingState, plan: Plan, objective: Objective, x: jax.Array, order: np.ndarray, n_steps: int
+) -> TrainingState:
+    """The state `n_steps` later, or where the run diverges on the way, before the step that does it."""
+    progress = state.progress
+    rows = np.full((min(MAX_CHUNK_STEPS, len(order)), order.shape[1]), -1, np.int32)
+    rows[:n_steps] = order[progress.batch : progress.batch + n_steps]
+    settings = {"objective": objective, "optimizer": plan.optimizer, "binarize": plan.binarize}
+    fixed = (x, jnp.asarray(rows))
+    start, key = (state.autoencoder, state.optimizer_state), jax.random.key(plan.seed)
+
+    def run(n_steps: int):
+        after, trace, finite = run_chunk(
+            start, *fixed, jnp.asarray(n_steps), jnp.asarray(progress.step), key, **settings
+        )
+        return after, {name: np.asarray(values)[:n_steps] for name, values in trace.items()}, bool(finite)
+
+    after, trace, finite = run(n_steps)
+    good = np.isfinite(trace["loss"])
+    message = ""
+    if not (finite and good.all()):
+        # Training is deterministic, so the last good state is found again by taking the good steps only.
+        n_steps = int(np.argmin(good)) if not good.all() else n_steps
+        message = _what_diverged(trace, n_steps, progress.step)
+        after, good_trace, finite = run(n_steps)
+        if not finite:
+            n_steps -= 1
+            after, good_trace, finite = run(n_steps)
+        trace = good_trace
+    seen = int(np.sum(rows[:n_steps] >= 0))
+    state = dataclasses.replace(state, autoencoder=after[0], optimizer_state=after[1])
+    return _note(
+        state,
+        batch=progress.batch + n_steps,
+        step=progress.step + n_steps,
+        samples_seen=progress.samples_seen + seen,
+        sums={name: _running_sum(progress.sums.get(name, 0.0), trace[name]) for name in trace if name != "loss"},
+        sum_rows=progress.sum_rows + seen,
+        status="diverged" if message else "running",
+        message=message,
+    )
+
+
+def _running_sum(total: float, terms: np.ndarray) -> float:
+    """`total` plus the terms, one after the other, so that it does not depend on how steps fell into chunks."""
+    return float(np.cumsum(np.concatenate([[total], terms.astype(np.float64)]))[-1])
+
+
+def _what_diverged(trace: dict[str, np.ndarray], bad: int, first_step: int) -> str:
+    terms = [name for name in trace if name not in ("bound", "loss")]
+    offending = [name for name in terms if bad < len(trace[name]) and not np.isfinite(trace[name][bad])]
+    what = " and the ".join(offending) if offending else "gradient or the prior on the weights"
+    value = f" ({trace[offending[0]][bad]})" if offending else ""
+    return f"step {first_step + bad + 1}: the {what} is not finite{value}"
+
+
+def _steps_left(progress: Progress, plan: Plan) -> int:
+    return MAX_CHUNK_STEPS if plan.steps is None else plan.steps - progress.step
+
+
+def _budget_spent(progress: Progress, plan: Plan) -> bool:
+    return (
+        (plan.epochs is not None and progress.epoch >= plan.epochs)
+        or (plan.steps is not None and progress.step >= plan.steps)
+        or (plan.seconds is not None and progress.seconds >= plan.seconds)
+    )
+
+
+def _out_of_patience(progress: Progress, plan: Plan) -> bool:
+    if plan.patience is None or progress.best is None:
+        return False
+    since = [record for record in progress.history if record["step"] > progress.best["step"]]
+    return len(since) >= plan.patience
+
+
+def _evaluate(state: TrainingState, plan: Plan, objective: Objective, data: TrainingData) -> TrainingState:
+    """The state with a new record in its history, and with the best model, where validation rows choose it."""
+    progress = state.progress
+    record = {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "samples_seen": progress.samples_seen,
+        "seconds": progress.seconds,
+        "examples_per_second": progress.sum_rows / max(progress.training_seconds, 1e-9),
+    }
+    record |= _named("train", {name: total / progress.sum_rows for name, total in progress.sums.items()})
+    for split, rows in (("validation", data.validation), ("test", data.test)):
+        if rows is not None:
+            bounds = row_bounds(objective, state.autoencoder, rows, evaluation_key(plan.seed))
+            record |= _named(split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()})
+    better = data.validation is not None and (
+        progress.best is None or record["validation_elbo"] > progress.best["validation_elbo"]
+    )
+    if better:
+        state = dataclasses.replace(state, best_autoencoder=state.autoencoder)
+    return _note(
+        state,
+        training_seconds=0.0,
+        sums={},
+        sum_rows=0,
+        best=record if better else progress.best,
+        history=(*progress.history, record),
+    )
+
+
+def _named(split: str, terms: dict[str, float]) -> dict[str, float]:
+    """Records call the bound `elbo`, whatever the likelihood; the run's `bound` field says what it is."""
+    return {f"{split}_{'elbo' if name == 'bound' else name}": value for name, value in terms.items()}

@@ -1,0 +1,122 @@
+"""What a training run is given, and the state that it can be stopped and resumed at."""
+
+import dataclasses
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from aevb.models import AutoEncoder
+from aevb.training.optimizers import Optimizer
+from aevb.typing import Tree
+
+Status = Literal["running", "finished", "stopped early", "interrupted", "diverged"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How long and how to train. Whichever of the three budgets is used up first ends the run.
+
+    Args:
+        optimizer: the update rule.
+        batch_size: rows per minibatch, M.
+        epochs: passes over the training rows, or None.
+        steps: minibatches, or None.
+        seconds: wall-clock time, evaluations included, or None.
+        evaluate_every: epochs between evaluations.
+        patience: evaluations without a better validation bound after which training stops, or None.
+        binarize: draw each pixel from Bernoulli(grey value) anew whenever it is seen (dynamic binarization).
+        seed: of all randomness.
+    """
+
+    optimizer: Optimizer = Optimizer()
+    batch_size: int = 128
+    epochs: int | None = 10
+    steps: int | None = None
+    seconds: float | None = None
+    evaluate_every: int = 1
+    patience: int | None = None
+    binarize: bool = False
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """Rows in scaled units, float32.
+
+    Args:
+        train: what the parameters are fitted to.
+        validation: what chooses the best model and stops training, or None.
+        test: only ever reported, or None.
+    """
+
+    train: Float[np.ndarray, "rows features"]
+    validation: Float[np.ndarray, "validation_rows features"] | None = None
+    test: Float[np.ndarray, "test_rows features"] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a run is, in plain numbers that go through JSON unchanged.
+
+    Args:
+        epoch: epochs completed.
+        batch: minibatches completed in the current epoch.
+        step: minibatches completed in all.
+        samples_seen: training rows seen, repeats counted.
+        seconds: wall-clock time spent, over all sittings.
+        training_seconds: the part of `seconds` since the last evaluation that went into training steps.
+        sums: totals since the last evaluation of the bound and its parts over `sum_rows` training rows.
+        sum_rows: see `sums`.
+        best: the evaluation record of the best model so far, by validation bound.
+        history: all evaluation records.
+        status: whether and why the run ended.
+        message: for a diverged run, what happened.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    samples_seen: int = 0
+    seconds: float = 0.0
+    training_seconds: float = 0.0
+    sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    sum_rows: int = 0
+    best: dict[str, Any] | None = None
+    history: tuple[dict[str, Any], ...] = ()
+    status: Status = "running"
+    message: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingState:
+    """The whole state of a run.
+
+    Args:
+        autoencoder: as of the last step.
+        optimizer_state: Optax's.
+        best_autoencoder: the one with the best validation bound; None without validation rows.
+        progress: everything that is not an array.
+    """
+
+    autoencoder: AutoEncoder
+    optimizer_state: Tree
+    best_autoencoder: AutoEncoder | None = None
+    progress: Progress = Progress()
+
+    @classmethod
+    def start(cls, autoencoder: AutoEncoder, optimizer: Optimizer) -> "TrainingState":
+        """The state before the first step."""
+        return cls(autoencoder, optimizer.build().init(eqx.filter(autoencoder, eqx.is_inexact_array)))
+
+    @property
+    def chosen(self) -> AutoEncoder:
+        """The model that the run stands for: the best by validation bound, or without validation rows the last."""
+        return self.best_autoencoder or self.autoencoder
+
+    @property
+    def arrays(self) -> list[jax.Array]:
+        """All arrays, in a fixed order; the best model's come last, where there is one."""
+        return jax.tree.leaves(eqx.filter((self.autoencoder, self.optimizer_state, self.best_autoencoder), eqx.is_array))
