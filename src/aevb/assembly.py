@@ -22,6 +22,8 @@ from aevb.typing import PRNGKey
 ELBO = "evidence lower bound"
 CROSS_ENTROPY_BOUND = "cross-entropy bound"
 
+Networks = tuple[eqx.Module | None, eqx.Module | None]
+
 
 @dataclasses.dataclass(frozen=True)
 class Assembly:
@@ -32,6 +34,7 @@ class Assembly:
         objective: what to maximize.
         plan: how.
         data: rows in scaled units.
+        likelihood: the name of p(x|z).
         bound: what the objective's value is: an evidence lower bound, or for grey pixels under a Bernoulli
             likelihood, whose terms are no log densities, a cross-entropy bound.
     """
@@ -40,10 +43,11 @@ class Assembly:
     objective: Objective
     plan: Plan
     data: TrainingData
+    likelihood: Likelihood
     bound: str
 
 
-def assemble(recipe: Recipe, dataset: Dataset, networks: tuple[eqx.Module | None, eqx.Module | None]) -> Assembly:
+def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)) -> Assembly:
     """Check the data, scale it, choose the likelihood and build the model, the objective and the plan.
 
     Args:
@@ -75,6 +79,7 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: tuple[eqx.Module | None
         build_objective(recipe),
         build_plan(recipe, len(train)),
         TrainingData(train, validation, test),
+        likelihood,
         CROSS_ENTROPY_BOUND if grey else ELBO,
     )
 
@@ -135,7 +140,7 @@ def build_autoencoder(
     recipe: Recipe,
     likelihood: Likelihood,
     scaling: Scaling,
-    networks: tuple[eqx.Module | None, eqx.Module | None] = (None, None),
+    networks: Networks,
 ) -> AutoEncoder:
     """The model with its initial weights, a function of the recipe's seed."""
     n_features, n_latents = len(scaling.loc), recipe.latents

@@ -56,6 +56,10 @@ class TrainedModel:
         check_likelihood(self.likelihood, rows, name="x", feature_names=self.feature_names)
         return rows
 
+    def given(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
+        """Rows as the model is given them, but in the user's units: the same rows, unless pixels are made binary."""
+        return self._undo(self.prepare(x))
+
     def encode(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows latents"]:
         """The mean of q(z|x) for each row."""
         return inference.encode(self.autoencoder, self.prepare(x))

@@ -13,34 +13,41 @@ import safetensors
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from aevb.errors import InvalidModelFileError
+from aevb.errors import InvalidDataError, InvalidModelFileError
 from aevb.storage import write_file
 from aevb.training.state import Progress, TrainingState
 
 FORMAT = "aevb-checkpoint-1"
 
 
-def save_checkpoint(path: Path, state: TrainingState) -> None:
+def save_checkpoint(path: Path, state: TrainingState, data_digest: str) -> None:
     """Write the state to the file `path` in one step.
+
+    Args:
+        path: the file, which is replaced where it exists.
+        state: what to write.
+        data_digest: of the data that the run trains on, to be checked by `load_checkpoint`.
 
     Raises:
         OSError: the disk is full or read-only.
     """
     arrays = {f"{i:04d}": np.asarray(leaf) for i, leaf in enumerate(state.arrays)}
     progress = json.dumps(dataclasses.asdict(state.progress))
-    metadata = {"format": FORMAT, "progress": progress, "sha256": _digest(arrays, progress)}
+    metadata = {"format": FORMAT, "data": data_digest, "progress": progress, "sha256": _digest(arrays, progress)}
     write_file(path, safetensors.numpy.save(arrays, metadata))
 
 
-def load_checkpoint(path: Path, start: TrainingState) -> TrainingState:
+def load_checkpoint(path: Path, start: TrainingState, data_digest: str) -> TrainingState:
     """Read a state that `save_checkpoint` wrote.
 
     Args:
         path: the file.
         start: a state of the same run, such as its first, which says what the arrays mean.
+        data_digest: of the data that the run is about to go on with.
 
     Raises:
         InvalidModelFileError: the file is truncated, was changed, or belongs to another model or optimizer.
+        InvalidDataError: the data are not those that the run was started with.
     """
     try:
         arrays = safetensors.numpy.load_file(path)
@@ -52,6 +59,8 @@ def load_checkpoint(path: Path, start: TrainingState) -> TrainingState:
         raise InvalidModelFileError(f"{path} is not a checkpoint that this aevb reads")
     if metadata.get("sha256") != _digest(arrays, metadata["progress"]):
         raise InvalidModelFileError(f"the checkpoint {path} was changed after it was written: wrong checksum")
+    if metadata.get("data") != data_digest:
+        raise InvalidDataError("the data have changed since this run was started: start another run on them")
     fields = json.loads(metadata["progress"])
     progress = Progress(**{**fields, "history": tuple(fields["history"])})
     best = start.autoencoder if progress.best is not None else None

@@ -43,6 +43,9 @@ def train(state: TrainingState, plan: Plan, objective: Objective, data: Training
     order = minibatches(state.progress.epoch, plan.seed, len(x), batch_size)
     earlier, started = state.progress.seconds, time.perf_counter()
     chunk_steps = 1
+    if state.progress.status == "running" and _budget_spent(state.progress, plan):
+        yield _note(state, status="finished")
+        return
     while state.progress.status == "running":
         n_steps = min(chunk_steps, len(order) - state.progress.batch, _steps_left(state.progress, plan))
         chunk_started = time.perf_counter()

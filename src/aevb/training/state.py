@@ -1,6 +1,8 @@
 """What a training run is given, and the state that it can be stopped and resumed at."""
 
 import dataclasses
+import zlib
+from functools import cached_property
 from typing import Any, Literal
 
 import equinox as eqx
@@ -55,6 +57,12 @@ class TrainingData:
     train: Float[np.ndarray, "rows features"]
     validation: Float[np.ndarray, "validation_rows features"] | None = None
     test: Float[np.ndarray, "test_rows features"] | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """A checksum of all rows, by which a resumed run knows that its data are still the same."""
+        parts = (part for part in (self.train, self.validation, self.test) if part is not None)
+        return "-".join(f"{zlib.crc32(np.ascontiguousarray(part).data):08x}" for part in parts)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,5 @@
+"""`python -m aevb` is `aevb`."""
+
+from aevb.cli import main
+
+main()

@@ -1,0 +1,51 @@
+"""Options that several commands share, and the options of `aevb train`, read off the recipe."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+
+from aevb.recipe import Recipe
+
+RunArgument = Annotated[Path, typer.Argument(help="A run's folder, or a model's.", show_default=False)]
+DataArgument = Annotated[
+    str, typer.Argument(help="A named data set (its test rows), or a .npy, .npz or .csv file.", show_default=False)
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", help="The file to write: .png, .npy, .npz or .csv.", show_default=False)
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", envvar="AEVB_DATA_DIR", help="Where to look for data sets first.", show_default=False),
+]
+
+
+def recipe_parameters() -> list[inspect.Parameter]:
+    """A keyword parameter for every setting of a recipe but `data`, None where the user does not give it."""
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name))
+        for name in Recipe.model_fields
+        if name != "data"
+    ]
+
+
+def _annotation(name: str) -> Any:
+    field = Recipe.model_fields[name]
+    default = field.get_default()
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    option = typer.Option(
+        f"--{name.replace('_', '-')}",
+        help=field.description,
+        show_default=False if shown in (None, "") else str(shown),
+        rich_help_panel="Recipe",
+    )
+    return Annotated[_plain_type(field.annotation) | None, option]
+
+
+def _plain_type(annotation: Any) -> Any:
+    """What the command line parses: a choice, a number, or text that the recipe itself takes apart."""
+    if get_origin(annotation) is Literal or annotation in (int, float):
+        return annotation
+    numbers = [kind for kind in get_args(annotation) if kind in (int, float)]
+    return numbers[0] if numbers else str

@@ -1,0 +1,21 @@
+"""`aevb plot`."""
+
+import typer
+
+from aevb.cli.options import DataDirOption, RunArgument
+
+
+def plot(run: RunArgument, data_dir: DataDirOption = None) -> None:
+    """Draw a run's pictures again, into its figures folder."""
+    from aevb.cli.session import load_run
+    from aevb.errors import RunFolderError
+    from aevb.figures import draw_figures
+    from aevb.run import RunFolder, load_dataset, read_records
+
+    folder = RunFolder(run)
+    if not folder.metrics.exists():
+        raise RunFolderError(f"{run} is not a run's folder: it has no {folder.metrics.name}")
+    model = load_run(run)
+    dataset = load_dataset(model.recipe, data_dir)
+    for path in draw_figures(model, dataset, read_records(folder), folder.figures):
+        typer.echo(path)

@@ -1,0 +1,101 @@
+"""`aevb train`."""
+
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aevb.cli.options import DataDirOption, recipe_parameters
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def make_train() -> Callable[..., None]:
+    """The command, with an option for every setting of a recipe."""
+
+    def command(**options: Any) -> None:
+        train(**options)
+
+    shared = list(inspect.signature(train).parameters.values())[:-1]
+    parameters = shared + recipe_parameters()
+    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__name__, command.__doc__ = "train", train.__doc__
+    return command
+
+
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(help="A named data set (see `aevb datasets`), or a .npy, .npz or .csv file.", show_default=False),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder [default: runs/DATA].", show_default=False)] = None,
+    config: Annotated[
+        str | None, typer.Option(help="A recipe: a TOML file, or a bundled name such as mnist-fast.", show_default=False)
+    ] = None,
+    data_dir: DataDirOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    **settings: Any,
+) -> None:
+    """Train a variational auto-encoder, and leave a folder with the model, its records and pictures.
+
+    Ctrl-C stops after the current steps and saves; --resume goes on from there.
+    """
+    from aevb.recipe import read_settings
+
+    if resume and overwrite:
+        raise typer.BadParameter("--resume and --overwrite exclude each other")
+    given = {name: value for name, value in {"data": data, **settings}.items() if value is not None}
+    asked = {**(read_settings(config) if config else {}), **given}
+    if "data" not in asked and not (resume and out):
+        raise typer.BadParameter("which data? Name a data set or a file, as in `aevb train mnist`")
+    folder = out or Path("runs") / Path(asked["data"]).stem
+    _train(asked, folder, data_dir, resume, overwrite, quiet)
+
+
+def _train(
+    asked: dict[str, Any], folder: Path, data_dir: Path | None, resume: bool, overwrite: bool, quiet: bool
+) -> None:
+    from aevb import run as runs
+    from aevb.cli.progress import make_reporter
+    from aevb.cli.session import cache_compilations
+    from aevb.figures import draw_figures
+
+    cache_compilations()
+    with _stop_on_signal() as received:
+        if resume:
+            run = runs.resume(asked, folder, data_dir=data_dir)
+        else:
+            run = runs.start(asked, folder, overwrite=overwrite, data_dir=data_dir)
+        with make_reporter(run, quiet) as reporter:
+            run = runs.execute(run, reporter.show, lambda: bool(received))
+    if run.state.progress.status == "interrupted":
+        typer.echo(f"interrupted, and saved: go on with --resume --out {folder}", err=True)
+        sys.exit(128 + received[0])
+    draw_figures(run.trained, run.dataset, list(run.state.progress.history), run.folder.figures)
+    reporter.close()
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[list[int]]:
+    """Collect the first Ctrl-C or SIGTERM in the list that this yields; a second one acts as usual."""
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        received.append(number)
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
+
+    before = {number: signal.signal(number, note) for number in STOP_SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

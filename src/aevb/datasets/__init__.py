@@ -1,0 +1,24 @@
+"""Data in: named sets, the user's own files, checks, splits and scaling. NumPy arrays throughout; no JAX."""
+
+from aevb.datasets.checks import check_rows, check_support, name_cell
+from aevb.datasets.dataset import Dataset, split_rows
+from aevb.datasets.loading import load, load_rows
+from aevb.datasets.scaling import Scaling
+from aevb.datasets.sources import NAMES, DatasetInfo, describe
+from aevb.datasets.tables import Table, from_frame
+
+__all__ = [
+    "NAMES",
+    "Dataset",
+    "DatasetInfo",
+    "Scaling",
+    "Table",
+    "check_rows",
+    "check_support",
+    "describe",
+    "from_frame",
+    "load",
+    "load_rows",
+    "name_cell",
+    "split_rows",
+]

@@ -1,0 +1,159 @@
+"""What an array must be before it is trained on or scored, with errors that name the place."""
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from jaxtyping import Num
+
+from aevb.errors import InvalidDataError
+
+
+def name_cell(row: int, column: int, feature_names: Sequence[str] | None = None) -> str:
+    """The words for a cell: its row and column counted from 0, and the column's name where it has one."""
+    named = f"'{feature_names[column]}' ({column})" if feature_names else str(column)
+    return f"row {row}, column {named}"
+
+
+def check_rows(
+    x: Any,
+    *,
+    name: str = "x",
+    n_features: int | None = None,
+    feature_names: Sequence[str] | None = None,
+    min_rows: int = 1,
+) -> Num[np.ndarray, "rows features"]:
+    """The rows as a two-dimensional array of finite real numbers.
+
+    The dtype is kept (unsigned bytes stay bytes, which tells the scaling that they are pixels), except that
+    booleans and half floats become float32, and long doubles and objects that are all numbers float64.
+
+    Args:
+        x: the rows, shape `(rows, features)`.
+        name: what to call the array in an error.
+        n_features: how many columns there must be; None accepts any number.
+        feature_names: names of the columns, for the errors.
+        min_rows: how many rows there must be.
+
+    Raises:
+        InvalidDataError: anything else, and where it is.
+
+    >>> check_rows([[0, 1], [True, 2.5]])
+    array([[0. , 1. ],
+           [1. , 2.5]])
+    """
+    if hasattr(x, "toarray"):
+        raise InvalidDataError(
+            f"{name} is a sparse matrix, and aevb needs dense rows: pass {name}.toarray()."
+        )
+    rows = _as_real(np.asarray(x), name, feature_names)
+    _check_shape(rows, name, n_features, min_rows)
+    if rows.dtype.kind == "f":
+        _check_finite(rows, name, feature_names)
+    return rows
+
+
+def check_support(
+    x: Num[np.ndarray, "rows features"],
+    likelihood: str,
+    support: tuple[float, float],
+    *,
+    name: str = "x",
+    feature_names: Sequence[str] | None = None,
+) -> None:
+    """Refuses rows with a value outside the interval that a likelihood is defined on.
+
+    Args:
+        x: finite rows, in the units that the likelihood sees.
+        likelihood: its name, for the error.
+        support: the closed interval `(low, high)`.
+        name: what to call the array in an error.
+        feature_names: names of the columns, for the error.
+
+    Raises:
+        InvalidDataError: naming the first value outside, and a likelihood that would fit.
+
+    >>> check_support(np.array([[0.5, 0.7]]), "bernoulli", (0.0, 1.0))
+    """
+    low, high = support
+    if x.min() >= low and x.max() <= high:
+        return
+    outside = (x < low) | (x > high)
+    row, column = (int(i) for i in np.argwhere(outside)[0])
+    raise InvalidDataError(
+        f"the {likelihood} likelihood needs values in [{low:g}, {high:g}], but {name} has {x[row, column]:g} "
+        f"at {name_cell(row, column, feature_names)}, and {_count(outside, 'cell')} outside in all. "
+        "The gaussian likelihood fits any real values; minmax scaling brings columns into [0, 1]."
+    )
+
+
+def _as_real(rows: np.ndarray, name: str, feature_names: Sequence[str] | None) -> np.ndarray:
+    kind, size = rows.dtype.kind, rows.dtype.itemsize
+    if kind == "c":
+        raise InvalidDataError(
+            f"Complex data not supported: {name} has dtype {rows.dtype}. "
+            "Pass real and imaginary parts as columns."
+        )
+    if kind == "O":
+        _check_objects(rows, name, feature_names)
+        return rows.astype(np.float64)
+    if kind not in "biuf":
+        raise InvalidDataError(
+            f"{name} must hold numbers, but its dtype is {rows.dtype}. Encode or leave out text."
+        )
+    if kind == "b" or (kind == "f" and size < 4):
+        return rows.astype(np.float32)
+    return rows.astype(np.float64) if kind == "f" and size > 8 else rows
+
+
+def _check_objects(rows: np.ndarray, name: str, feature_names: Sequence[str] | None) -> None:
+    for index, value in np.ndenumerate(rows):
+        if not isinstance(value, Real):
+            place = name_cell(index[0], index[1], feature_names) if rows.ndim == 2 else f"index {index}"
+            raise InvalidDataError(f"{name} must hold numbers, but has {value!r} at {place}.")
+
+
+def _check_shape(rows: np.ndarray, name: str, n_features: int | None, min_rows: int) -> None:
+    if rows.ndim != 2:
+        advice = (
+            f"{name}.reshape(1, -1) if it is one row, {name}.reshape(-1, 1) if it is one feature"
+            if rows.ndim < 2
+            else f"{name}.reshape(len({name}), -1) makes a row of each"
+        )
+        raise InvalidDataError(
+            f"{name} must have shape (rows, features), but has {rows.shape}. Reshape your data: {advice}."
+        )
+    if rows.shape[1] == 0:
+        raise InvalidDataError(
+            f"{name} has 0 feature(s) (shape={rows.shape}) while a minimum of 1 is required."
+        )
+    if n_features is not None and rows.shape[1] != n_features:
+        raise InvalidDataError(f"{name} has {rows.shape[1]} features, but {n_features} are expected.")
+    if rows.shape[0] == 0:
+        raise InvalidDataError(f"{name} is empty: it has 0 rows (shape={rows.shape}).")
+    if rows.shape[0] < min_rows:
+        raise InvalidDataError(
+            f"{name} has only {_count_of(len(rows), 'row')} (n_samples = {len(rows)}), but needs {min_rows}."
+        )
+
+
+def _check_finite(rows: np.ndarray, name: str, feature_names: Sequence[str] | None) -> None:
+    # NaN and infinity survive a minimum and a maximum, so that clean rows, the usual case, need no mask.
+    if np.isfinite(rows.min()) and np.isfinite(rows.max()):
+        return
+    broken = ~np.isfinite(rows)
+    row, column = (int(i) for i in np.argwhere(broken)[0])
+    kind = "a missing value (NaN)" if np.isnan(rows[row, column]) else "an infinite value (inf)"
+    raise InvalidDataError(
+        f"{name} has {kind} at {name_cell(row, column, feature_names)}, and "
+        f"{_count(broken, 'NaN or infinite cell')} in all. Remove those rows, or fill the cells, first."
+    )
+
+
+def _count(mask: np.ndarray, noun: str) -> str:
+    return _count_of(int(mask.sum()), noun)
+
+
+def _count_of(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -1,0 +1,290 @@
+"""The scikit-learn face of the library: `VAE`, and `load`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from aevb.assembly import Assembly, assemble
+from aevb.datasets import Dataset, check_rows
+from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.recipe import Recipe
+from aevb.run import RunFolder, trained_model
+from aevb.storage import existing_folder
+from aevb.trained import TrainedModel
+from aevb.training import TrainingData, TrainingState, train
+
+# Constructor arguments that go by another name in a recipe.
+_RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples"}
+_NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state"}
+
+
+class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A variational auto-encoder: p(z) = N(0, I), p(x|z) and q(z|x) given by neural networks, trained together.
+
+    Maximizes the evidence lower bound E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)) (Kingma & Welling 2014,
+    equation 3). All bounds and log-likelihoods are in nats per row, in the units of the data given.
+
+    Args:
+        n_latents: dimensions of the code z.
+        hidden: widths of the hidden layers, of both networks.
+        activation: "relu", "tanh", "silu" or "gelu".
+        likelihood: "bernoulli", "gaussian", "gaussian-sigmoid" (means in [0, 1]), or "auto": Bernoulli for data in
+            [0, 1], otherwise Gaussian.
+        objective: "sgvb-a", every term of the bound sampled, or "sgvb-b", the KL divergence in closed form.
+        n_samples: draws of z per row and step, L.
+        weight_prior: "none", or "normal" for maximum a posteriori with N(0, 1) on every generative weight.
+        scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
+        binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
+        validation: share of the training rows that choose the best model.
+        batch_size: rows per minibatch, M.
+        epochs: passes over the data.
+        optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw".
+        learning_rate: step size at its peak.
+        schedule: "constant" or "cosine".
+        warmup: steps over which the step size rises from zero.
+        clip_norm: longest allowed norm of a gradient, or None.
+        weight_decay: of "adamw".
+        patience: epochs without a better validation bound after which to stop, or None.
+        n_importance_samples: draws per row in `score_samples` and `score`, K.
+        encoder_network: an Equinox module from one row of features to features, in place of an MLP.
+        decoder_network: an Equinox module from one code to features, in place of an MLP.
+        random_state: seed of all randomness.
+
+    Attributes:
+        model_: the trained model, an `aevb.trained.TrainedModel`.
+        history_: an evaluation record per epoch, a dict.
+        bound_: what the bound is: "evidence lower bound", or "cross-entropy bound" for grey pixels under a
+            Bernoulli likelihood, whose values are no log densities.
+        n_iter_: epochs taken.
+        n_features_in_: the number of features.
+        feature_names_in_: their names, when fitted on a data frame.
+
+    >>> from sklearn.datasets import load_iris
+    >>> vae = VAE(n_latents=2, hidden=(32,), epochs=5, random_state=0).fit(load_iris().data)
+    >>> vae.transform(load_iris().data).shape
+    (150, 2)
+    """
+
+    def __init__(
+        self,
+        n_latents: int = 20,
+        hidden: Sequence[int] = (400,),
+        activation: str = "relu",
+        likelihood: str = "auto",
+        objective: str = "sgvb-b",
+        n_samples: int = 1,
+        weight_prior: str = "none",
+        scale: str = "auto",
+        binarize: str = "none",
+        validation: float = 0.0,
+        batch_size: int = 128,
+        epochs: int = 10,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        schedule: str = "constant",
+        warmup: int = 0,
+        clip_norm: float | None = None,
+        weight_decay: float = 1e-4,
+        patience: int | None = None,
+        n_importance_samples: int = 100,
+        encoder_network: eqx.Module | None = None,
+        decoder_network: eqx.Module | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        self.n_latents = n_latents
+        self.hidden = hidden
+        self.activation = activation
+        self.likelihood = likelihood
+        self.objective = objective
+        self.n_samples = n_samples
+        self.weight_prior = weight_prior
+        self.scale = scale
+        self.binarize = binarize
+        self.validation = validation
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.clip_norm = clip_norm
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.n_importance_samples = n_importance_samples
+        self.encoder_network = encoder_network
+        self.decoder_network = decoder_network
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on the rows of `X`, shape `(rows, features)`; `y` is ignored.
+
+        Raises:
+            InvalidDataError: values that cannot be used; the message names the first.
+            InvalidRecipeError: a constructor argument is wrong.
+            NonFiniteBoundError: training diverged.
+        """
+        assembly = self._start(X)
+        return self._train(assembly, assembly.plan.epochs, assembly.data)
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Take one more pass, over the rows of `X`; the first call also fits the scaling and builds the model.
+
+        Raises:
+            InvalidRecipeError: the schedule is not constant, as the length of training is unknown.
+        """
+        if self.schedule != "constant":
+            raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
+        if not hasattr(self, "state_"):
+            assembly = self._start(X)
+            data = assembly.data
+        else:
+            assembly, data = self._assembly, TrainingData(self.model_.prepare(self._rows(X)))
+        return self._train(assembly, self.state_.progress.epoch + 1, data)
+
+    def transform(self, X: Any) -> Float[np.ndarray, "rows latents"]:
+        """The mean of q(z|x) for each row, in the input's float type."""
+        x = self._rows(X)
+        return self.model_.encode(x).astype(_float_type(x))
+
+    def inverse_transform(self, Z: Any) -> Float[np.ndarray, "rows features"]:
+        """The mean of p(x|z) for each code, in the data's units."""
+        check_is_fitted(self)
+        z = np.asarray(Z)
+        return self.model_.decode(z).astype(_float_type(z))
+
+    def reconstruct(self, X: Any) -> Float[np.ndarray, "rows features"]:
+        """The mean of p(x|z) at the mean of q(z|x), in the data's units."""
+        x = self._rows(X)
+        return self.model_.reconstruct(x).astype(_float_type(x))
+
+    def sample(self, n_samples: int = 1, *, random_state: int | None = None) -> Float[np.ndarray, "n features"]:
+        """`n_samples` draws of x from the model, in the data's units.
+
+        Args:
+            n_samples: how many.
+            random_state: seed; None goes on from `self.random_state`, and gives the same draws every time.
+
+        Raises:
+            InvalidRecipeError: `n_samples` below 1.
+        """
+        check_is_fitted(self)
+        return self.model_.sample(n_samples, self._seed if random_state is None else random_state)
+
+    def elbo(self, X: Any) -> Float[np.ndarray, " rows"]:
+        """The bound of each row, nats; see `bound_` for whether it bounds a log-likelihood."""
+        return self.model_.bounds(self._rows(X))["bound"]
+
+    def score_samples(self, X: Any) -> Float[np.ndarray, " rows"]:
+        """log p(x) of each row, nats, by importance sampling with `n_importance_samples` draws from q(z|x).
+
+        Biased down, less so with more draws. A row's score depends on that row alone.
+        """
+        return self.model_.log_marginal(self._rows(X), self.n_importance_samples, self._seed).log_p
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """The mean of `score_samples` over the rows; `y` is ignored."""
+        return float(np.mean(self.score_samples(X), dtype=np.float64))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a folder, as data; `aevb.load` reads it.
+
+        Raises:
+            RunFolderError: there is something else under that name.
+        """
+        check_is_fitted(self)
+        path = Path(path)
+        if path.exists() and not (path / "model.json").exists() and (path.is_file() or any(path.iterdir())):
+            raise RunFolderError(f"{path} exists and is not a saved model, and stays as it is: choose another name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.model_.save(path)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+
+    def _start(self, X: Any) -> Assembly:
+        """Check rows and settings, and set the attributes of an estimator that has yet to take its first step."""
+        x = validate_data(self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2)
+        names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
+        check_rows(x, name="X", feature_names=names)
+        self._seed = _seed(self.random_state)
+        settings = {_RECIPE_NAMES.get(k, k): v for k, v in self.get_params(deep=False).items() if k not in _NOT_IN_RECIPE}
+        self._recipe = Recipe.parse({"data": "X", "seed": self._seed, **settings}, source="VAE")
+        self._dataset = Dataset("X", x[:0], feature_names=names)
+        networks = (self.encoder_network, self.decoder_network)
+        self._assembly = assemble(self._recipe, replace(self._dataset, x_train=x), networks)
+        self.state_ = TrainingState.start(self._assembly.autoencoder, self._assembly.plan.optimizer)
+        return self._assembly
+
+    def _train(self, assembly: Assembly, epochs: int | None, data: TrainingData) -> Self:
+        plan = replace(assembly.plan, epochs=epochs)
+        state = replace(self.state_, progress=replace(self.state_.progress, status="running"))
+        for state in train(state, plan, assembly.objective, data):
+            pass
+        self._set_state(state, assembly)
+        if state.progress.status == "diverged":
+            raise NonFiniteBoundError(
+                f"training stopped: at {state.progress.message}. The estimator holds the model from before that step. "
+                f"Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
+            )
+        return self
+
+    def _set_state(self, state: TrainingState, assembly: Assembly) -> None:
+        self.state_ = state
+        self.model_ = trained_model(state, self._recipe, self._dataset, assembly)
+        self.history_ = list(state.progress.history)
+        self.n_iter_ = state.progress.epoch
+        self.bound_ = assembly.bound
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.recipe.latents
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn should know: codes keep the input's float type."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = None) -> VAE:
+    """A `VAE` from a folder that `VAE.save` or `aevb train` wrote.
+
+    Args:
+        path: the folder of a model or of a run.
+        networks: the classes of a user's own networks, by the name under which the model was saved:
+            `aevb.load(path, networks={"mypackage:Net": Net})`. Nothing is imported on a file's word.
+
+    Raises:
+        InvalidModelFileError: not a model, damaged, or it needs a class that was not handed in.
+    """
+    folder = Path(path)
+    run_model = RunFolder(folder).model
+    model = TrainedModel.load(run_model if existing_folder(run_model).exists() else folder, networks)
+    fields = {**model.recipe.model_dump(), "random_state": model.recipe.seed}
+    names = {recipe: argument for argument, recipe in _RECIPE_NAMES.items()}
+    settings = {names.get(k, k): v for k, v in fields.items() if names.get(k, k) in VAE().get_params()}
+    vae = VAE(**settings)
+    vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
+    vae.n_features_in_ = model.n_features
+    if model.feature_names is not None:
+        vae.feature_names_in_ = np.array(model.feature_names, dtype=object)
+    return vae
+
+
+def _float_type(x: np.ndarray) -> Any:
+    return x.dtype if x.dtype in (np.float32, np.float64) else np.float64
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31))

@@ -1,0 +1,22 @@
+"""Pictures of a trained model, from plain arrays and records only: each function returns a `Figure`."""
+
+from aevb.report.codes import codes_scatter
+from aevb.report.curves import kl_per_latent, learning_curve
+from aevb.report.features import feature_manifold, feature_reconstructions, feature_samples
+from aevb.report.images import image_grid, manifold, reconstructions
+from aevb.report.quantiles import manifold_grid
+from aevb.report.style import save_figure
+
+__all__ = [
+    "codes_scatter",
+    "feature_manifold",
+    "feature_reconstructions",
+    "feature_samples",
+    "image_grid",
+    "kl_per_latent",
+    "learning_curve",
+    "manifold",
+    "manifold_grid",
+    "reconstructions",
+    "save_figure",
+]

@@ -1,0 +1,282 @@
+"""The folder that a training run leaves behind, and how a run is started, interrupted and resumed.
+
+    recipe.toml      the settings
+    metrics.jsonl    a line per evaluation
+    summary.json     what came out
+    model/           the model, as data
+    checkpoint/      the state to resume from
+    figures/         pictures
+"""
+
+import dataclasses
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+import aevb
+from aevb.assembly import Assembly, assemble
+from aevb.datasets import Dataset, load
+from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.recipe import Recipe, read_settings
+from aevb.storage import write_file
+from aevb.trained import TrainedModel
+from aevb.training import TrainingState, load_checkpoint, save_checkpoint, train
+
+CHECKPOINT_SECONDS = 20.0
+BUDGETS = ("epochs", "steps", "minutes")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The paths in a run's folder."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The settings."""
+        return self.path / "recipe.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """A line of JSON per evaluation."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        """What came out."""
+        return self.path / "summary.json"
+
+    @property
+    def model(self) -> Path:
+        """The model's folder."""
+        return self.path / "model"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state to resume from."""
+        return self.path / "checkpoint" / "state.safetensors"
+
+    @property
+    def figures(self) -> Path:
+        """The pictures' folder."""
+        return self.path / "figures"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run that is ready to go on, from its start or from its last checkpoint.
+
+    Args:
+        folder: where it writes.
+        recipe: its settings.
+        dataset: its data.
+        assembly: what it trains.
+        state: where it is.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    dataset: Dataset
+    assembly: Assembly
+    state: TrainingState
+
+    @property
+    def trained(self) -> TrainedModel:
+        """The model that the run stands for at this point."""
+        return trained_model(self.state, self.recipe, self.dataset, self.assembly)
+
+
+def trained_model(state: TrainingState, recipe: Recipe, dataset: Dataset, assembly: Assembly) -> TrainedModel:
+    """What a training state has learned, with what is needed to use it."""
+    return TrainedModel(
+        state.chosen, recipe, assembly.likelihood, assembly.bound, dataset.feature_names, dataset.image_shape
+    )
+
+
+def start(settings: Mapping[str, Any], out: Path, *, overwrite: bool = False, data_dir: Path | None = None) -> Run:
+    """A new run in a new folder.
+
+    Args:
+        settings: of the recipe, by name; the others are at their defaults.
+        out: the folder. One that is there and not empty is refused, unless `overwrite` and it is a run's.
+        overwrite: delete the run that is in the folder.
+        data_dir: where to look for named data sets.
+
+    Raises:
+        AevbError: settings, data or folder cannot be used; nothing has been deleted or written then.
+    """
+    recipe = Recipe.parse(dict(settings))
+    folder = RunFolder(out)
+    _check_free(folder, overwrite)
+    dataset = load_dataset(recipe, data_dir)
+    assembly = assemble(recipe, dataset)
+    if out.exists() and any(out.iterdir()):
+        shutil.rmtree(out)
+    folder.checkpoint.parent.mkdir(parents=True)
+    write_file(folder.recipe, recipe.to_toml().encode())
+    write_file(folder.metrics, b"")
+    return Run(folder, recipe, dataset, assembly, TrainingState.start(assembly.autoencoder, assembly.plan.optimizer))
+
+
+def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = None) -> Run:
+    """The run in a folder, at its last checkpoint.
+
+    Args:
+        settings: what was asked for this time. They must be the run's own, except that a budget may be extended.
+        out: the folder.
+        data_dir: where to look for named data sets.
+
+    Raises:
+        AevbError: there is no run, it was made with other settings or other data, or its checkpoint is damaged.
+    """
+    folder = RunFolder(out)
+    if not folder.recipe.exists():
+        raise RunFolderError(f"no run to resume in {out}: it has no recipe.toml. Leave --resume out to start one.")
+    recipe = _same_recipe(read_settings(str(folder.recipe)), settings, folder)
+    dataset = load_dataset(recipe, data_dir)
+    assembly = assemble(recipe, dataset)
+    state = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
+    if folder.checkpoint.exists():
+        state = load_checkpoint(folder.checkpoint, state, assembly.data.digest)
+    if state.progress.status in ("finished", "interrupted"):
+        state = dataclasses.replace(state, progress=dataclasses.replace(state.progress, status="running"))
+    folder.checkpoint.parent.mkdir(exist_ok=True)
+    write_file(folder.recipe, recipe.to_toml().encode())
+    # Lines written after the checkpoint are of steps that are about to be taken again.
+    write_file(folder.metrics, b"".join(_line(record, assembly.bound) for record in state.progress.history))
+    return Run(folder, recipe, dataset, assembly, state)
+
+
+def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Callable[[], bool]) -> Run:
+    """Train until the run's budget is used up or a stop is requested, keeping its folder up to date.
+
+    Args:
+        run: from `start` or `resume`.
+        show: called with the state after every chunk of steps.
+        stop_requested: asked after every chunk; True ends the run as "interrupted", to be resumed.
+
+    Returns:
+        The run in its last state.
+
+    Raises:
+        NonFiniteBoundError: the bound is not finite any more; the last good model has been saved.
+    """
+    folder, state = run.folder, run.state
+    saved_at = time.monotonic()
+    written = len(state.progress.history)
+    for state in train(run.state, run.assembly.plan, run.assembly.objective, run.assembly.data):
+        with folder.metrics.open("ab") as file:
+            file.writelines(_line(record, run.assembly.bound) for record in state.progress.history[written:])
+        written = len(state.progress.history)
+        show(state)
+        if state.progress.status == "running" and stop_requested():
+            state = dataclasses.replace(state, progress=dataclasses.replace(state.progress, status="interrupted"))
+            break
+        if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+            save_checkpoint(folder.checkpoint, state, run.assembly.data.digest)
+            saved_at = time.monotonic()
+    run = dataclasses.replace(run, state=state)
+    save_checkpoint(folder.checkpoint, state, run.assembly.data.digest)
+    run.trained.save(folder.model)
+    write_file(folder.summary, json.dumps(summary(run), indent=1).encode())
+    if state.progress.status == "diverged":
+        raise NonFiniteBoundError(
+            f"training stopped: at {state.progress.message}. The model from before that step is in {folder.model}. "
+            f"Try a smaller --learning-rate than {run.recipe.learning_rate:g}, gradient clipping (--clip-norm 10), or "
+            "another --scale if some values are extreme."
+        )
+    return run
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """What came out of a run, for `summary.json`."""
+    progress, autoencoder = run.state.progress, run.state.chosen
+    last = progress.history[-1] if progress.history else {}
+    reported = progress.best or last
+    key = bound_key(run.assembly.bound)
+    n_parameters = sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(autoencoder, eqx.is_inexact_array)))
+    return {
+        "status": progress.status,
+        "data": run.recipe.data,
+        "n_train": len(run.assembly.data.train),
+        "n_test": 0 if run.assembly.data.test is None else len(run.assembly.data.test),
+        "n_features": run.dataset.n_features,
+        "likelihood": run.assembly.likelihood,
+        "bound": run.assembly.bound,
+        "unit": "nats per data point",
+        **{name.replace("elbo", key): value for name, value in reported.items()},
+        "seconds": progress.seconds,
+        "n_parameters": n_parameters,
+        "versions": {"aevb": aevb.__version__, "jax": jax.__version__, "python": platform.python_version()},
+        "devices": sorted({device.device_kind for device in jax.devices()}),
+    }
+
+
+def bound_key(bound: str) -> str:
+    """The JSON key of a bound: `elbo`, or what it is instead."""
+    return "elbo" if bound == "evidence lower bound" else bound.replace(" ", "_").replace("-", "_")
+
+
+def load_dataset(recipe: Recipe, data_dir: Path | None) -> Dataset:
+    """The data that a recipe names."""
+    return load(
+        recipe.data,
+        data_dir=data_dir,
+        label=recipe.label,
+        drop=recipe.drop,
+        image_shape=recipe.image_shape,  # pyright: ignore[reportArgumentType]
+        test=recipe.test,
+        seed=recipe.seed,
+    )
+
+
+def read_records(folder: RunFolder) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`.
+
+    Raises:
+        InvalidModelFileError: a line is not JSON.
+    """
+    lines = folder.metrics.read_text().splitlines()
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise InvalidModelFileError(f"{folder.metrics} is damaged: {error}") from None
+
+
+def _check_free(folder: RunFolder, overwrite: bool) -> None:
+    out = folder.path
+    if out.is_file():
+        raise RunFolderError(f"cannot make the run folder {out}: there is a file of that name")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not folder.recipe.exists():
+        raise RunFolderError(f"{out} is not empty and not a run's folder, and stays as it is: choose another --out")
+    if not overwrite:
+        raise RunFolderError(f"there is a run in {out}: continue it with --resume, replace it with --overwrite")
+
+
+def _same_recipe(stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFolder) -> Recipe:
+    """The run's recipe, with a longer budget if that was asked for."""
+    recipe = Recipe.parse(stored, source=str(folder.recipe))
+    wanted = Recipe.parse({**stored, **asked})
+    changed = [name for name in Recipe.model_fields if getattr(wanted, name) != getattr(recipe, name)]
+    fixed = [name for name in changed if name not in BUDGETS or recipe.schedule != "constant"]
+    if fixed:
+        was = ", ".join(f"{name} = {getattr(recipe, name)!r} (asked: {getattr(wanted, name)!r})" for name in fixed)
+        raise InvalidRecipeError(
+            f"the run in {folder.path} was made with {was}. Resume it as it is, or start another run."
+        )
+    return wanted
+
+
+def _line(record: Mapping[str, Any], bound: str) -> bytes:
+    return (json.dumps({**record, "bound": bound}) + "\n").encode()
