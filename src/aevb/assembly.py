@@ -12,7 +12,14 @@ from jaxtyping import Float, Num
 from aevb.batch import Batch, map_rows, row_keys
 from aevb.datasets import Dataset, Scaling, check_rows, check_support, split_rows
 from aevb.errors import InvalidRecipeError
-from aevb.models import AutoEncoder, GaussianEncoder, LatentVariableModel, Likelihood, StandardNormalPrior, make_decoder
+from aevb.models import (
+    AutoEncoder,
+    GaussianEncoder,
+    LatentVariableModel,
+    Likelihood,
+    StandardNormalPrior,
+    make_decoder,
+)
 from aevb.networks import MLP
 from aevb.objectives import SGVBA, SGVBB, MaximumAPosteriori, Objective
 from aevb.recipe import Recipe
@@ -67,7 +74,9 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     train, validation = (x, None) if not len(held_out) else (x[kept], prepare(x[held_out]))
     test = None
     if dataset.x_test is not None:
-        test = prepare(check_rows(dataset.x_test, name="the test data", feature_names=names, n_features=x.shape[1]))
+        test = prepare(
+            check_rows(dataset.x_test, name="the test data", feature_names=names, n_features=x.shape[1])
+        )
     train = scaling.apply(train) if recipe.binarize == "dynamic" else prepare(train)
     likelihood = choose_likelihood(recipe.likelihood, train)
     for name, rows in (("training", train), ("validation", validation), ("test", test)):
@@ -129,7 +138,9 @@ def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"]) -> Likel
     return "bernoulli" if x.min() >= 0 and x.max() <= 1 else "gaussian"
 
 
-def check_likelihood(likelihood: str, x: np.ndarray, *, name: str, feature_names: tuple[str, ...] | None) -> None:
+def check_likelihood(
+    likelihood: str, x: np.ndarray, *, name: str, feature_names: tuple[str, ...] | None
+) -> None:
     """Refuse rows, in scaled units, with a value outside the likelihood's support."""
     if likelihood == "bernoulli":
         check_support(x, likelihood, (0.0, 1.0), name=name, feature_names=feature_names)
@@ -174,7 +185,7 @@ def _check_network(network: eqx.Module, n_inputs: int) -> eqx.Module:
 
 def build_objective(recipe: Recipe) -> Objective:
     """The objective by its name, with the weight prior if there is one."""
-    objective = {"sgvb-a": SGVBA, "sgvb-b": SGVBB}[recipe.objective](recipe.samples)
+    objective = SGVBA(recipe.samples) if recipe.objective == "sgvb-a" else SGVBB(recipe.samples)
     return MaximumAPosteriori(objective) if recipe.weight_prior == "normal" else objective
 
 

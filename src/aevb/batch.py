@@ -59,7 +59,9 @@ def row_keys(key: PRNGKey, x: Float[Array, "batch features"]) -> Key[Array, " ba
     return jax.vmap(lambda a, b: jax.random.fold_in(jax.random.fold_in(key, a), b))(*digests)
 
 
-def _digest(bits: UInt32[Array, "batch features"], salt: UInt32[Array, " features"]) -> UInt32[Array, " batch"]:
+def _digest(
+    bits: UInt32[Array, "batch features"], salt: UInt32[Array, " features"]
+) -> UInt32[Array, " batch"]:
     """A sum over columns of each entry mixed with its column's salt (the finalizer of MurmurHash3)."""
     h = bits ^ salt
     for shift, multiplier in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
@@ -67,7 +69,9 @@ def _digest(bits: UInt32[Array, "batch features"], salt: UInt32[Array, " feature
     return jnp.sum(h ^ (h >> 16), axis=1, dtype=jnp.uint32)
 
 
-def map_rows(function: Callable[[Batch], Tree], x: Float[np.ndarray, "rows features"], block_rows: int) -> Tree:
+def map_rows(
+    function: Callable[[Batch], Tree], x: Float[np.ndarray, "rows features"], block_rows: int
+) -> Tree:
     """Apply a compiled function to all rows in blocks of one fixed shape, and join the results on the host.
 
     Args:

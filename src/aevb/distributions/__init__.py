@@ -1,6 +1,14 @@
 """What `numpyro.distributions` lacks, on its contract."""
 
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 from aevb.distributions.divergence import kl_divergence
 from aevb.distributions.normal import LogVarianceNormal
 
-__all__ = ["LogVarianceNormal", "kl_divergence"]
+if TYPE_CHECKING:
+    # NumPyro annotates what its distributions return as ArrayLike, where arrays are what comes back.
+    Distribution: TypeAlias = Any
+else:
+    from numpyro.distributions import Distribution
+
+__all__ = ["Distribution", "LogVarianceNormal", "kl_divergence"]

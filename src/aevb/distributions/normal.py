@@ -1,4 +1,6 @@
 """The Gaussian as networks parameterize it: by its mean and its log-variance."""
+# NumPyro annotates its methods with ArrayLike and `support` as a property, which no subclass of its own follows.
+# pyright: reportIncompatibleMethodOverride=false, reportAssignmentType=false
 
 import math
 
@@ -27,7 +29,9 @@ class LogVarianceNormal(Distribution):
     reparametrized_params = ["loc", "log_variance"]  # noqa: RUF012
 
     def __init__(self, loc: Array, log_variance: Array, *, validate_args: bool | None = False):
-        self.loc, self.log_variance = promote_shapes(loc, log_variance)
+        self.loc: Array
+        self.log_variance: Array
+        self.loc, self.log_variance = promote_shapes(loc, log_variance)  # pyright: ignore[reportAttributeAccessIssue]
         shape = jnp.broadcast_shapes(jnp.shape(loc), jnp.shape(log_variance))
         super().__init__(batch_shape=shape, validate_args=validate_args)
 

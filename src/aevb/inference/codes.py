@@ -13,19 +13,26 @@ from aevb.typing import PRNGKey
 BLOCK_ROWS = 1000
 
 
-def encode(autoencoder: AutoEncoder, x: Float[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows latents"]:
+def encode(
+    autoencoder: AutoEncoder, x: Float[np.ndarray, "rows features"]
+) -> Float[np.ndarray, "rows latents"]:
     """The mean of q(z|x) for each row."""
     return map_rows(lambda batch: _posterior_mean(autoencoder, batch), x, BLOCK_ROWS)
 
 
-def decode(autoencoder: AutoEncoder, z: Float[np.ndarray, "rows latents"]) -> Float[np.ndarray, "rows features"]:
+def decode(
+    autoencoder: AutoEncoder, z: Float[np.ndarray, "rows latents"]
+) -> Float[np.ndarray, "rows features"]:
     """The mean of p(x|z) for each code."""
     return map_rows(lambda batch: _decoder_mean(autoencoder, batch.x), z, BLOCK_ROWS)
 
 
-def kl_per_latent(autoencoder: AutoEncoder, x: Float[np.ndarray, "rows features"]) -> Float[np.ndarray, " latents"]:
+def kl_per_latent(
+    autoencoder: AutoEncoder, x: Float[np.ndarray, "rows features"]
+) -> Float[np.ndarray, " latents"]:
     """KL(q(z_j|x) || p(z_j)) for each latent dimension j, nats, averaged over the rows."""
-    return np.mean(map_rows(lambda batch: _kl_per_latent(autoencoder, batch), x, BLOCK_ROWS), axis=0, dtype=np.float64)
+    kl = map_rows(lambda batch: _kl_per_latent(autoencoder, batch), x, BLOCK_ROWS)
+    return np.asarray(np.mean(kl, axis=0, dtype=np.float64))
 
 
 def sample(
@@ -48,7 +55,9 @@ def _posterior_mean(autoencoder: AutoEncoder, batch: Batch) -> Float[Array, "bat
 
 
 @eqx.filter_jit
-def _decoder_mean(autoencoder: AutoEncoder, z: Float[Array, "batch latents"]) -> Float[Array, "batch features"]:
+def _decoder_mean(
+    autoencoder: AutoEncoder, z: Float[Array, "batch latents"]
+) -> Float[Array, "batch features"]:
     return autoencoder.model.decoder(z).mean
 
 

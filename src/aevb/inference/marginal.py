@@ -72,7 +72,9 @@ def log_marginal(
     if n_samples < 1:
         raise InvalidRecipeError(f"the number of importance samples must be at least 1, not {n_samples}")
     # Samples come in blocks of one size, so that every K shares a compiled program; those beyond K get no weight.
-    estimate = map_rows(lambda batch: _estimate(autoencoder, batch, key, jnp.asarray(n_samples)), x, BLOCK_ROWS)
+    estimate = map_rows(
+        lambda batch: _estimate(autoencoder, batch, key, jnp.asarray(n_samples)), x, BLOCK_ROWS
+    )
     return MarginalEstimate(**estimate, n_samples=n_samples)
 
 
@@ -95,7 +97,9 @@ def _estimate(autoencoder: AutoEncoder, batch: Batch, key: PRNGKey, n_samples: A
     return jax.vmap(one_row)(row_keys(key, batch.x), batch.x)
 
 
-def _log_mean_exp(log_weights: Callable[[Array], Float[Array, " samples"]], n_samples: Array) -> dict[str, Scalar]:
+def _log_mean_exp(
+    log_weights: Callable[[Array], Float[Array, " samples"]], n_samples: Array
+) -> dict[str, Scalar]:
     """The estimate and its error, streamed over blocks: the largest log weight, and sums of weights relative to it."""
 
     def add_block(block: Array, sums: tuple[Scalar, Scalar, Scalar]) -> tuple[Scalar, Scalar, Scalar]:

@@ -6,7 +6,8 @@ from typing import Any
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float
-from numpyro.distributions import Distribution
+
+from aevb.distributions import Distribution
 
 # Where a head's log-variance is held. Beyond these limits a standard deviation of under 1/400 or over 400 scaled
 # units no longer improves a fit, but its gradient, which grows as exp(|log-variance|), throws plain SGD off for good.
@@ -20,8 +21,8 @@ class Conditional(eqx.Module):
     """
 
     @abstractmethod
-    def __call__(self, *given: Any) -> Distribution:
-        """The distribution given `given`."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Distribution:
+        """The distribution, given the arguments."""
 
 
 def soft_clip(x: Float[Array, "..."], lower: float, upper: float) -> Float[Array, "..."]:

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 import equinox as eqx
 import jax
 from jaxtyping import Array
-from numpyro.distributions import BernoulliLogits, Distribution
+from numpyro.distributions import BernoulliLogits
 
-from aevb.distributions import LogVarianceNormal
+from aevb.distributions import Distribution, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
 from aevb.networks import over_rows
 from aevb.typing import Codes, PRNGKey

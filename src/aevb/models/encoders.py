@@ -2,10 +2,9 @@
 
 import equinox as eqx
 import jax
-from numpyro.distributions import Distribution
 
 from aevb.batch import Batch
-from aevb.distributions import LogVarianceNormal
+from aevb.distributions import Distribution, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
 from aevb.networks import over_rows
 from aevb.typing import PRNGKey

@@ -3,11 +3,11 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from numpyro.distributions import Distribution, Independent
+from numpyro.distributions import Independent
 
 from aevb.batch import Batch
 from aevb.datasets import Scaling
-from aevb.distributions import kl_divergence
+from aevb.distributions import Distribution, kl_divergence
 from aevb.models.conditional import Conditional
 from aevb.models.decoders import BernoulliDecoder, GaussianDecoder
 from aevb.models.encoders import GaussianEncoder

@@ -4,9 +4,8 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from numpyro.distributions import Distribution
 
-from aevb.distributions import LogVarianceNormal
+from aevb.distributions import Distribution, LogVarianceNormal
 from aevb.models.conditional import Conditional
 
 

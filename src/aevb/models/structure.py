@@ -56,7 +56,9 @@ def describe(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         return {kind: [describe(item, f"{path}.{i}", arrays) for i, item in enumerate(node)]}
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
         fields = {f.name: getattr(node, f.name) for f in dataclasses.fields(node)}
-        described = {name: describe(value, f"{path}.{name}".lstrip("."), arrays) for name, value in fields.items()}
+        described = {
+            name: describe(value, f"{path}.{name}".lstrip("."), arrays) for name, value in fields.items()
+        }
         return {"class": class_name(type(node)), "fields": described}
     for name, function in FUNCTIONS.items():
         if function is node:
@@ -91,7 +93,9 @@ def rebuild(node: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, t
         case {"function": str(name)}:
             return FUNCTIONS[name]
         case {"class": str(name), "fields": dict(fields)}:
-            return _build(classes[name], {key: rebuild(value, arrays, classes) for key, value in fields.items()})
+            return _build(
+                classes[name], {key: rebuild(value, arrays, classes) for key, value in fields.items()}
+            )
     raise ValueError(f"a node of no known form, with keys {sorted(node)}")
 
 

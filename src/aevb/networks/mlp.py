@@ -27,7 +27,9 @@ class MLP(eqx.Module):
     def __init__(self, n_inputs: int, hidden: Sequence[int], activation: str = "relu", *, key: PRNGKey):
         widths = [n_inputs, *hidden]
         keys = jax.random.split(key, max(len(hidden), 1))
-        self.layers = tuple(eqx.nn.Linear(n, m, key=k) for n, m, k in zip(widths, widths[1:], keys, strict=False))
+        self.layers = tuple(
+            eqx.nn.Linear(n, m, key=k) for n, m, k in zip(widths, widths[1:], keys, strict=False)
+        )
         self.activation = activation
 
     def __call__(self, x: Float[Array, " features"]) -> Float[Array, " hidden"]:
@@ -37,6 +39,8 @@ class MLP(eqx.Module):
         return x
 
 
-def over_rows(network: Callable[[Array], Array], x: Float[Array, "*rows features"]) -> Float[Array, "*rows outputs"]:
+def over_rows(
+    network: Callable[[Array], Array], x: Float[Array, "*rows features"]
+) -> Float[Array, "*rows outputs"]:
     """Apply a network of one row, as Equinox modules are, over any leading dimensions."""
     return jnp.vectorize(network, signature="(i)->(o)")(x)

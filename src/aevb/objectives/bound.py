@@ -1,7 +1,7 @@
 """The `Bound` that every objective returns, and the interface of an objective."""
 
 from abc import abstractmethod
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import equinox as eqx
 import jax
@@ -48,12 +48,12 @@ class Bound(eqx.Module):
 
 
 class Objective(eqx.Module):
-    """Maps a minibatch and a posterior to a `Bound`.
+    """Maps a minibatch and a posterior to a `Bound`."""
 
-    `estimand` names the quantity whose gradient the surrogate's gradient estimates.
-    """
-
-    estimand: eqx.AbstractClassVar[str]
+    @property
+    @abstractmethod
+    def estimand(self) -> str:
+        """The quantity whose gradient the surrogate's gradient estimates."""
 
     @abstractmethod
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:

@@ -22,7 +22,7 @@ class MaximumAPosteriori(Objective):
     objective: Objective
 
     @property
-    def estimand(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def estimand(self) -> str:
         """What the wrapped objective estimates, plus the log prior of the weights."""
         return f"{self.objective.estimand} + log p(theta) / N"
 

@@ -1,6 +1,6 @@
 """The two SGVB estimators of the evidence lower bound (Kingma & Welling 2014, section 2.3)."""
 
-from typing import ClassVar
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from aevb.batch import Batch
 from aevb.models import LatentVariableModel
 from aevb.objectives.bound import Bound, Objective, Posterior
-from aevb.typing import PerRow, PRNGKey
+from aevb.typing import PerRow, PRNGKey, Tree
 
 
 class SGVBA(Objective):
@@ -19,9 +19,12 @@ class SGVBA(Objective):
         n_samples: L, draws of z per row.
     """
 
-    estimand: ClassVar[str] = "evidence lower bound"
-
     n_samples: int = eqx.field(static=True, default=1)
+
+    @property
+    def estimand(self) -> str:
+        """The evidence lower bound."""
+        return "evidence lower bound"
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row; its `kl` part is a sample of log q(z|x) - log p(z)."""
@@ -41,9 +44,12 @@ class SGVBB(Objective):
         n_samples: L, draws of z per row.
     """
 
-    estimand: ClassVar[str] = "evidence lower bound"
-
     n_samples: int = eqx.field(static=True, default=1)
+
+    @property
+    def estimand(self) -> str:
+        """The evidence lower bound."""
+        return "evidence lower bound"
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row.
@@ -58,7 +64,7 @@ class SGVBB(Objective):
         return _bound(_average(term, key, self.n_samples), posterior.kl())
 
 
-def _average(terms, key: PRNGKey, n_samples: int):
+def _average(terms: Callable[[PRNGKey], Tree], key: PRNGKey, n_samples: int) -> Tree:
     """The mean of `terms(key)` over independent keys."""
     samples = jax.vmap(terms)(jax.random.split(key, n_samples))
     return jax.tree.map(lambda per_sample: jnp.mean(per_sample, axis=0), samples)

@@ -33,7 +33,12 @@ def save_checkpoint(path: Path, state: TrainingState, data_digest: str) -> None:
     """
     arrays = {f"{i:04d}": np.asarray(leaf) for i, leaf in enumerate(state.arrays)}
     progress = json.dumps(dataclasses.asdict(state.progress))
-    metadata = {"format": FORMAT, "data": data_digest, "progress": progress, "sha256": _digest(arrays, progress)}
+    metadata = {
+        "format": FORMAT,
+        "data": data_digest,
+        "progress": progress,
+        "sha256": _digest(arrays, progress),
+    }
     write_file(path, safetensors.numpy.save(arrays, metadata))
 
 
@@ -68,7 +73,9 @@ def load_checkpoint(path: Path, start: TrainingState, data_digest: str) -> Train
     leaves = [arrays[name] for name in sorted(arrays)]
     shapes = [(leaf.shape, leaf.dtype) for leaf in leaves]
     if shapes != [(leaf.shape, leaf.dtype) for leaf in template.arrays]:
-        raise InvalidModelFileError(f"the checkpoint {path} belongs to another model or optimizer: shapes differ")
+        raise InvalidModelFileError(
+            f"the checkpoint {path} belongs to another model or optimizer: shapes differ"
+        )
     return _with_arrays(template, [jnp.asarray(leaf) for leaf in leaves], progress)
 
 
@@ -76,7 +83,8 @@ def _with_arrays(template: TrainingState, leaves: list[jax.Array], progress: Pro
     trees = (template.autoencoder, template.optimizer_state, template.best_autoencoder)
     arrays, rest = eqx.partition(trees, eqx.is_array)
     filled = jax.tree.unflatten(jax.tree.structure(arrays), leaves)
-    return TrainingState(*eqx.combine(filled, rest), progress)
+    autoencoder, optimizer_state, best_autoencoder = eqx.combine(filled, rest)
+    return TrainingState(autoencoder, optimizer_state, best_autoencoder, progress)
 
 
 def _digest(arrays: dict[str, np.ndarray], progress: str) -> str:

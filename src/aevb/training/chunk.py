@@ -64,7 +64,7 @@ def run_chunk(
         totals = {name: batch.total(part) for name, part in bound.parts.items()}
         return negative, {"bound": batch.total(bound.value), "loss": negative, **totals}
 
-    def step(i: Array, carry: tuple[AutoEncoder, Tree, Trace]) -> tuple[AutoEncoder, Tree, Trace]:
+    def step(i: Array, carry: tuple[Tree, Tree, Trace]) -> tuple[Tree, Tree, Trace]:
         learned, optimizer_state, trace = carry
         noise_key, pixel_key = jax.random.split(jax.random.fold_in(key, first_step + i))
         batch = _gather(x, order[i], pixel_key if binarize else None)

@@ -5,7 +5,6 @@ whoever iterates over it, to be shown, recorded or checkpointed; who stops itera
 """
 
 import dataclasses
-import math
 import time
 from collections.abc import Iterator
 
@@ -22,7 +21,9 @@ MAX_CHUNK_STEPS = 512
 EVALUATION = 0x656C626F  # folded into the seed, so that evaluations share no noise with training
 
 
-def train(state: TrainingState, plan: Plan, objective: Objective, data: TrainingData) -> Iterator[TrainingState]:
+def train(
+    state: TrainingState, plan: Plan, objective: Objective, data: TrainingData
+) -> Iterator[TrainingState]:
     """Train until the plan's budget is used up, yielding the state after every chunk.
 
     Everything but the clock is a function of the arguments: the same bits on the same machine, whether the run went
@@ -111,7 +112,9 @@ def _take_steps(
         batch=progress.batch + n_steps,
         step=progress.step + n_steps,
         samples_seen=progress.samples_seen + seen,
-        sums={name: _running_sum(progress.sums.get(name, 0.0), trace[name]) for name in trace if name != "loss"},
+        sums={
+            name: _running_sum(progress.sums.get(name, 0.0), trace[name]) for name in trace if name != "loss"
+        },
         sum_rows=progress.sum_rows + seen,
         status="diverged" if message else "running",
         message=message,
@@ -164,7 +167,9 @@ def _evaluate(state: TrainingState, plan: Plan, objective: Objective, data: Trai
     for split, rows in (("validation", data.validation), ("test", data.test)):
         if rows is not None:
             bounds = row_bounds(objective, state.autoencoder, rows, evaluation_key(plan.seed))
-            record |= _named(split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()})
+            record |= _named(
+                split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()}
+            )
     better = data.validation is not None and (
         progress.best is None or record["validation_elbo"] > progress.best["validation_elbo"]
     )

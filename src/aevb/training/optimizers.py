@@ -42,7 +42,9 @@ class Optimizer:
             "adam": lambda: optax.adam(rate),
             "adamw": lambda: optax.adamw(rate, weight_decay=self.weight_decay),
         }[self.name]()
-        return rule if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), rule)
+        return (
+            rule if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), rule)
+        )
 
     def _schedule(self) -> optax.ScalarOrSchedule:
         if self.schedule == "cosine":

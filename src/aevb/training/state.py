@@ -33,7 +33,7 @@ class Plan:
         seed: of all randomness.
     """
 
-    optimizer: Optimizer = Optimizer()
+    optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
     batch_size: int = 128
     epochs: int | None = 10
     steps: int | None = None
@@ -127,4 +127,6 @@ class TrainingState:
     @property
     def arrays(self) -> list[jax.Array]:
         """All arrays, in a fixed order; the best model's come last, where there is one."""
-        return jax.tree.leaves(eqx.filter((self.autoencoder, self.optimizer_state, self.best_autoencoder), eqx.is_array))
+        return jax.tree.leaves(
+            eqx.filter((self.autoencoder, self.optimizer_state, self.best_autoencoder), eqx.is_array)
+        )

@@ -1,0 +1,159 @@
+"""results.json, one section per benchmark, and RESULTS.md, which is rendered from it as a whole."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+JSON = HERE / "results.json"
+MARKDOWN = HERE / "RESULTS.md"
+
+Section = dict[str, Any]
+
+TITLES = {
+    "aevb": "aevb",
+    "pytorch": "PyTorch script",
+    "pythae": "Pythae",
+    "pyro": "Pyro",
+    "numpyro": "NumPyro, scanned epoch",
+    "floor": "floor: matrix products only",
+}
+
+
+def update(name: str, section: Section, folder: Path = HERE) -> None:
+    """Put one section into results.json, keep the others, render RESULTS.md anew; each write is atomic."""
+    path = folder / JSON.name
+    stored: dict[str, Section] = json.loads(path.read_text()) if path.exists() else {}
+    stored[name] = section
+    _write(path, json.dumps(stored, indent=1) + "\n")
+    _write(folder / MARKDOWN.name, render(stored))
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file in one step."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    os.replace(part, path)
+
+
+def render(stored: dict[str, Section]) -> str:
+    """Return RESULTS.md: a header and each known section that was measured, in a fixed order."""
+    parts = ["# Benchmarks\n\nWritten by `make bench` from `results.json`, which holds every raw timing.\n"]
+    parts += [write(stored[name]) for name, write in SECTIONS.items() if name in stored]
+    return "\n".join(parts)
+
+
+def table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def machine_line(about: dict[str, Any]) -> str:
+    """Return the sentence on the machine."""
+    return (
+        f"Machine: {about['cpu']}, {about['cores_used']} of {about['cores']} cores, {about['memory_gb']} GB, "
+        f"{about['system']}, Python {about['python']}; load before the run {about['load_before']}; "
+        f"{about['date']}.\n"
+    )
+
+
+def _epoch(section: Section) -> str:
+    """Render the race."""
+    contestants: dict[str, Section] = section["contestants"]
+    rounds = max(len(c["seconds"]) for c in contestants.values())
+    coverages = {c["aevb_ratio"]["coverage"] for c in contestants.values() if "aevb_ratio" in c}
+    level = f"{100 * min(coverages):.1f}%" if coverages else "95%"
+    rows = [_epoch_row(name, c) for name, c in contestants.items()]
+    header = [
+        "",
+        "s/epoch, median (range)",
+        f"aevb / it (median, {level} interval)",
+        "bar",
+        "verdict",
+        "last loss",
+    ]
+    used = "; ".join(
+        f"{TITLES[name]}: " + ", ".join(f"{p} {v}" for p, v in c["versions"].items())
+        for name, c in contestants.items()
+    )
+    return f"""## Seconds per epoch
+
+The same VAE for all: 784-400-20-400-784, ReLU, grey MNIST under a Bernoulli, Adam 1e-3, minibatches of 128,
+one sample, 60,000 rows shuffled each epoch, two threads. "Last loss" is the mean negative bound of the last
+timed training epoch, in nats (a cross-entropy bound: the pixels are grey).
+
+{table(header, rows)}
+Method:
+- Every contestant is a process of its own in its own environment; the floor shares aevb's.
+- {section["warm_up_epochs"]} epochs of each are discarded (compilation), then {rounds} rounds are timed.
+- In each round each trains one epoch, in random order, while all the others wait.
+- A ratio is taken within a round; given are the median over rounds and a distribution-free interval for it
+  (order statistics, binomial).
+- A bar is met when the whole interval lies within it, missed when the whole interval lies beyond it,
+  otherwise "not missed".
+
+Command: `python -m benchmarks.harness --rounds {rounds} --seed {section["seed"]}`.
+{machine_line(section["machine"])}
+Versions: {used}.
+"""
+
+
+def _epoch_row(name: str, contestant: Section) -> list[str]:
+    """Return a contestant's line of the table."""
+    loss = "" if name == "floor" else f"{contestant['loss'][-1]:.1f}"
+    timed = contestant["seconds"]
+    seconds = f"{contestant['median_seconds']:.2f} ({min(timed):.2f} to {max(timed):.2f})"
+    ratio = contestant.get("aevb_ratio")
+    if ratio is None:
+        return [TITLES[name], seconds, "", "", "", loss]
+    interval = f"{ratio['median']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
+    return [TITLES[name], seconds, interval, f"{ratio['bar']:.2f}", ratio["verdict"], loss]
+
+
+def _speedrun(section: Section) -> str:
+    """Render the time to the bound."""
+    header = ["run", "seed", "seconds to the bound", "at epoch", "test bound there", "seconds to the end"]
+    rows = [
+        [str(number), str(run["seed"]), _number(run["seconds"]), _number(run["epoch"], 0),
+         _number(run["test_elbo"], 2), _number(run["total_seconds"])]
+        for number, run in enumerate(section["runs"], start=1)
+    ]  # fmt: skip
+    return f"""## Speedrun: from a cold start to a test bound of {section["bound"]}
+
+Median: **{_number(section["median_seconds"])} s**; bar: {section["bar"]:.0f} s; {section["verdict"]}.
+
+{table(header, rows)}
+Method: `{section["command"]}` with a fresh folder each time; the clock runs from the start of the process
+until the line with that bound is seen in its metrics (looked for every 20 ms), so imports, compilation and
+evaluation count. Cold: the process and its caches of compiled programs, fonts and downloads. Not cold:
+Python's own bytecode and the file system's cache.
+
+Command: `python -m benchmarks.speedrun --repeats {len(section["runs"])}`.
+{machine_line(section["machine"])}"""
+
+
+def _resources(title: str, unit: str, section: Section) -> str:
+    """Render one measured number against its bar."""
+    return f"""## {title}
+
+**{section["value"]:.2f} {unit}**; bar: {section["bar"]:g} {unit}; {section["verdict"]}. Measured on
+`{section["command"]}` with empty caches, on two cores.
+
+Command: `python -m benchmarks.memory_and_demo`.
+{machine_line(section["machine"])}"""
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    """Return a number, or "never"."""
+    return "never" if value is None else f"{value:.{digits}f}"
+
+
+SECTIONS: dict[str, Callable[[Section], str]] = {
+    "epoch": _epoch,
+    "speedrun": _speedrun,
+    "memory": lambda section: _resources("Peak memory of training", "GB", section),
+    "demo": lambda section: _resources("Wall-clock time of the demo", "s", section),
+}
