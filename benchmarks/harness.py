@@ -121,12 +121,16 @@ def running(names: list[str], data: Path, folder: Path) -> Iterator[dict[str, Wo
         yield {name: stack.enter_context(Worker(name, pythons[name], data, folder)) for name in names}
 
 
-def race(workers: dict[str, Worker], rounds: int, seed: int) -> dict[str, Record]:
-    """Warm every worker up, then train an epoch of each per round, in random order."""
+def race(workers: dict[str, Worker], rounds: int, seed: int) -> tuple[dict[str, Record], float | None]:
+    """Warm every worker up, then train an epoch of each per round, in random order.
+
+    The second value is the share of the cores that others used while it was timed.
+    """
     records = {name: Record(worker.versions) for name, worker in workers.items()}
     for name, worker in workers.items():
         records[name].warm_up_seconds = [worker.epoch()[0] for _ in range(WARM_UP_EPOCHS)]
     order = random.Random(seed)
+    others = machine.Others([worker.process.pid for worker in workers.values()])
     for number in range(1, rounds + 1):
         for name in order.sample(list(workers), len(workers)):
             seconds, loss = workers[name].epoch()
@@ -134,7 +138,7 @@ def race(workers: dict[str, Worker], rounds: int, seed: int) -> dict[str, Record
             records[name].loss.append(loss)
         said = "  ".join(f"{name} {record.seconds[-1]:.2f}" for name, record in records.items())
         print(f"round {number}/{rounds}: {said}", flush=True)
-    return records
+    return records, others.share()
 
 
 def section(records: dict[str, Record], seed: int, about: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +180,7 @@ def main() -> int:
         if not options.data:
             write_pixels(data)
         with running(options.only or list(CONTESTANTS), data, folder) as workers:
-            records = race(workers, options.rounds, options.seed)
+            records, about["others_share"] = race(workers, options.rounds, options.seed)
     epoch = section(records, options.seed, about)
     if options.only:
         print(results.render({"epoch": epoch}))

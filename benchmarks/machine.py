@@ -51,6 +51,40 @@ def describe() -> dict[str, Any]:
     }
 
 
+class Others:
+    """How much of our cores processes other than ours have used since this was made (Linux only)."""
+
+    def __init__(self, ours: list[int]) -> None:
+        self._ours = [os.getpid(), *ours]
+        self._start = self._now()
+
+    def share(self) -> float | None:
+        """Return the others' busy time as a fraction of all our cores' time; None where it is not known."""
+        now = self._now()
+        if now is None or self._start is None:
+            return None
+        cores, others = (b - a for a, b in zip(self._start, now, strict=True))
+        return max(0.0, others / cores)
+
+    def _now(self) -> tuple[float, float] | None:
+        """Return the time of our cores so far, and of that what was spent on neither idling nor us, in ticks."""
+        if not Path("/proc/stat").exists():
+            return None
+        ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+        lines = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
+        # user, nice, system, idle, iowait, irq, softirq, steal
+        cores = [[int(ticks) for ticks in line[1:9]] for line in lines if line[0] in ours]
+        total = sum(sum(ticks) for ticks in cores)
+        idle = sum(ticks[3] + ticks[4] for ticks in cores)
+        return total, total - idle - sum(_ticks(pid) for pid in self._ours)
+
+
+def _ticks(pid: int) -> int:
+    """Return the processor time of a process, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def _cpu_model() -> str:
     """Return the processor's name as the system gives it."""
     cpuinfo = Path("/proc/cpuinfo")

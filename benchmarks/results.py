@@ -10,6 +10,8 @@ HERE = Path(__file__).resolve().parent
 JSON = HERE / "results.json"
 MARKDOWN = HERE / "RESULTS.md"
 
+QUIET_SHARE = 0.05  # beyond this, threads that spin while they wait (PyTorch's) lose far more than others do
+
 Section = dict[str, Any]
 
 TITLES = {
@@ -53,11 +55,20 @@ def table(header: list[str], rows: Iterable[list[str]]) -> str:
 
 def machine_line(about: dict[str, Any]) -> str:
     """Return the sentence on the machine."""
+    share = about.get("others_share")
+    others = "" if share is None else f"; other processes used {100 * share:.1f}% of these cores meanwhile"
     return (
         f"Machine: {about['cpu']}, {about['cores_used']} of {about['cores']} cores, {about['memory_gb']} GB, "
-        f"{about['system']}, Python {about['python']}; load before the run {about['load_before']}; "
+        f"{about['system']}, Python {about['python']}; load before the run {about['load_before']}{others}; "
         f"{about['date']}.\n"
     )
+
+
+def busy_note(about: dict[str, Any]) -> str:
+    """Return a warning if other processes took more of the cores than a fair race can bear."""
+    if (about.get("others_share") or 0.0) <= QUIET_SHARE:
+        return ""
+    return "**Not a fair race: the machine was busy with other work. Run it again when it is quiet.**\n"
 
 
 def _epoch(section: Section) -> str:
@@ -85,6 +96,7 @@ The same VAE for all: 784-400-20-400-784, ReLU, grey MNIST under a Bernoulli, Ad
 one sample, 60,000 rows shuffled each epoch, two threads. "Last loss" is the mean negative bound of the last
 timed training epoch, in nats (a cross-entropy bound: the pixels are grey).
 
+{busy_note(section["machine"])}
 {table(header, rows)}
 Method:
 - Every contestant is a process of its own in its own environment; the floor shares aevb's.

@@ -3,12 +3,13 @@
 import json
 import random
 import sys
+import time
 from pathlib import Path
 from statistics import median
 
 import pytest
 
-from . import harness, memory_and_demo, ratios, results, speedrun
+from . import harness, machine, memory_and_demo, ratios, results, speedrun
 
 ABOUT = {
     "cpu": "a CPU", "cores": 4, "cores_used": 2, "memory_gb": 8.0, "load_before": 0.1, "system": "Linux",
@@ -125,3 +126,19 @@ def test_peak_memory_and_time_are_those_of_the_child():
     assert 0.3 < peak < 0.4
     with pytest.raises(RuntimeError, match="status 3"):
         memory_and_demo.measure([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+@pytest.mark.parametrize(("share", "warned"), [(None, False), (0.01, False), (0.3, True)])
+def test_a_race_on_a_busy_machine_is_called_unfair(share: float | None, warned: bool):
+    section = race_section()
+    section["machine"] = ABOUT | {"others_share": share}
+    assert ("Not a fair race" in results.render({"epoch": section})) == warned
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="the share of others is known on Linux only")
+def test_share_of_others_is_a_fraction():
+    others = machine.Others([])
+    time.sleep(0.1)
+    share = others.share()
+    assert share is not None
+    assert 0 <= share <= 1

@@ -1,9 +1,9 @@
 """Pythae's VAE and BaseTrainer with the tutorial's network, and Pythae's own defaults for all the rest.
 
 Only the trainer's training epoch is timed: the copy of the best model and the checkpoints are left out.
+Pythae makes an (empty) output folder in the working folder, which the harness removes.
 """
 
-import tempfile
 from collections.abc import Callable
 
 import numpy as np
@@ -53,7 +53,7 @@ def build(path: str) -> Callable[[], float]:
         model=VAE(config, encoder=Encoder(), decoder=Decoder()),
         train_dataset=BaseDataset(x, torch.zeros(len(x))),
         training_config=BaseTrainerConfig(
-            output_dir=tempfile.mkdtemp(prefix="pythae-"),
+            output_dir="pythae-output",
             per_device_train_batch_size=BATCH_SIZE,
             learning_rate=LEARNING_RATE,
             no_cuda=True,
