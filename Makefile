@@ -25,6 +25,15 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The machine must be idle. Makes an environment per peer under benchmarks/.venvs (3.7 GB) the first time.
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.harness
+	$(BIN)/python -m benchmarks.memory_and_demo
+	$(BIN)/python -m benchmarks.speedrun
+
+speedrun: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.speedrun
+
 clean:
 	rm -rf $(VENV) benchmarks/.venvs .pytest_cache .ruff_cache .import_linter_cache
 

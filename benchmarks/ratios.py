@@ -47,8 +47,8 @@ def verdict(interval: Interval, bar: float) -> str:
     return "met" if interval.high <= bar else "not missed"
 
 
-def compare(ours: list[float], theirs: list[float], bar: float) -> dict[str, float | str]:
-    """Return the median paired ratio, its interval, the bar and the verdict, as plain data."""
+def compare(ours: list[float], theirs: list[float], bar: float | None) -> dict[str, float | str]:
+    """Return the median paired ratio, its interval, and where there is a bar, it and the verdict, as plain data."""
     ratios = paired_ratios(ours, theirs)
     interval = median_interval(ratios)
     return {
@@ -56,6 +56,5 @@ def compare(ours: list[float], theirs: list[float], bar: float) -> dict[str, flo
         "low": interval.low,
         "high": interval.high,
         "coverage": interval.coverage,
-        "bar": bar,
-        "verdict": verdict(interval, bar),
+        **({} if bar is None else {"bar": bar, "verdict": verdict(interval, bar)}),
     }

@@ -16,7 +16,8 @@ Section = dict[str, Any]
 
 TITLES = {
     "aevb": "aevb",
-    "pytorch": "PyTorch script",
+    "pytorch": "PyTorch script, items as torchvision makes them",
+    "pytorch-tensors": "PyTorch script, items are bare tensors",
     "pythae": "Pythae",
     "pyro": "Pyro",
     "numpyro": "NumPyro, scanned epoch",
@@ -122,7 +123,8 @@ def _epoch_row(name: str, contestant: Section) -> list[str]:
     if ratio is None:
         return [TITLES[name], seconds, "", "", "", loss]
     interval = f"{ratio['median']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
-    return [TITLES[name], seconds, interval, f"{ratio['bar']:.2f}", ratio["verdict"], loss]
+    bar = f"{ratio['bar']:.2f}" if "bar" in ratio else ""
+    return [TITLES[name], seconds, interval, bar, ratio.get("verdict", ""), loss]
 
 
 def _speedrun(section: Section) -> str:

@@ -52,10 +52,11 @@ def row_keys(key: PRNGKey, x: Float[Array, "batch features"]) -> Key[Array, " ba
 
     A row's Monte Carlo estimate is then the same whatever its neighbours, its position or the batch size.
     """
-    bits = jax.lax.bitcast_convert_type(x, jnp.uint32 if x.dtype.itemsize == 4 else jnp.uint64)
-    column = jnp.arange(1, x.shape[1] + 1, dtype=jnp.uint32)
+    zeros_alike = jnp.where(x == 0, 0.0, x)  # -0.0 and 0.0 are one value
+    bits = jax.lax.bitcast_convert_type(zeros_alike, jnp.uint32).reshape(len(x), -1)
+    column = jnp.arange(1, bits.shape[1] + 1, dtype=jnp.uint32)
     salts = (column * jnp.uint32(multiplier) for multiplier in (0x9E3779B1, 0x85EBCA77))
-    digests = [_digest(bits.astype(jnp.uint32), salt) for salt in salts]
+    digests = [_digest(bits, salt) for salt in salts]
     return jax.vmap(lambda a, b: jax.random.fold_in(jax.random.fold_in(key, a), b))(*digests)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -12,17 +12,18 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from aevb.assembly import Assembly, assemble
-from aevb.datasets import Dataset, check_rows
+from aevb.assembly import assemble, build_objective, build_plan
+from aevb.datasets import Dataset, check_rows, from_frame
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.recipe import Recipe
 from aevb.run import RunFolder, trained_model
 from aevb.storage import existing_folder
 from aevb.trained import TrainedModel
-from aevb.training import TrainingData, TrainingState, train
+from aevb.training import Plan, TrainingData, TrainingState, train
 
 # Constructor arguments that go by another name in a recipe.
 _RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples"}
+_ARGUMENT_NAMES = {name: argument for argument, name in _RECIPE_NAMES.items()}
 _NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state"}
 
 
@@ -50,7 +51,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         learning_rate: step size at its peak.
         schedule: "constant" or "cosine".
         warmup: steps over which the step size rises from zero.
-        clip_norm: longest allowed norm of a gradient, or None.
+        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum, else 0.
         weight_decay: of "adamw".
         patience: epochs without a better validation bound after which to stop, or None.
         n_importance_samples: draws per row in `score_samples` and `score`, K.
@@ -123,7 +124,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.decoder_network = decoder_network
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> "VAE":
         """Train on the rows of `X`, shape `(rows, features)`; `y` is ignored.
 
         Raises:
@@ -131,23 +132,31 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             InvalidRecipeError: a constructor argument is wrong.
             NonFiniteBoundError: training diverged.
         """
-        assembly = self._start(X)
-        return self._train(assembly, assembly.plan.epochs, assembly.data)
+        return self._train(*self._start(X))
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None) -> "VAE":
         """Take one more pass, over the rows of `X`; the first call also fits the scaling and builds the model.
 
+        All rows are trained on, whatever `validation` says, and the last model is kept. A model that was loaded
+        goes on from its weights with a fresh optimizer.
+
         Raises:
+            InvalidDataError: as in `fit`.
             InvalidRecipeError: the schedule is not constant, as the length of training is unknown.
+            NonFiniteBoundError: training diverged.
         """
         if self.schedule != "constant":
             raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
-        if not hasattr(self, "state_"):
-            assembly = self._start(X)
-            data = assembly.data
-        else:
-            assembly, data = self._assembly, TrainingData(self.model_.prepare(self._rows(X)))
-        return self._train(assembly, self.state_.progress.epoch + 1, data)
+        if not hasattr(self, "model_"):
+            return self._train(*self._start(X, validation=0.0, patience=None), epochs=1)
+        rows = self.model_.prepare(self._rows(X))
+        plan = build_plan(self.model_.recipe, len(rows))
+        state = getattr(self, "_state", None) or TrainingState.start(self.model_.autoencoder, plan.optimizer)
+        progress = replace(state.progress, status="running", best=None)
+        state = replace(state, best_autoencoder=None, progress=progress)
+        return self._train(
+            self.model_, replace(plan, patience=None), state, TrainingData(rows), progress.epoch + 1
+        )
 
     def transform(self, X: Any) -> Float[np.ndarray, "rows latents"]:
         """The mean of q(z|x) for each row, in the input's float type."""
@@ -165,7 +174,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         x = self._rows(X)
         return self.model_.reconstruct(x).astype(_float_type(x))
 
-    def sample(self, n_samples: int = 1, *, random_state: int | None = None) -> Float[np.ndarray, "n features"]:
+    def sample(
+        self, n_samples: int = 1, *, random_state: int | None = None
+    ) -> Float[np.ndarray, "n features"]:
         """`n_samples` draws of x from the model, in the data's units.
 
         Args:
@@ -176,7 +187,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             InvalidRecipeError: `n_samples` below 1.
         """
         check_is_fitted(self)
-        return self.model_.sample(n_samples, self._seed if random_state is None else random_state)
+        return self.model_.sample(n_samples, self._seed if random_state is None else _seed(random_state))
 
     def elbo(self, X: Any) -> Float[np.ndarray, " rows"]:
         """The bound of each row, nats; see `bound_` for whether it bounds a log-likelihood."""
@@ -202,47 +213,65 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         path = Path(path)
         if path.exists() and not (path / "model.json").exists() and (path.is_file() or any(path.iterdir())):
-            raise RunFolderError(f"{path} exists and is not a saved model, and stays as it is: choose another name")
+            raise RunFolderError(
+                f"{path} exists and is not a saved model, and stays as it is: choose another name"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model_.save(path)
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+        return self._read(X, reset=False)
 
-    def _start(self, X: Any) -> Assembly:
-        """Check rows and settings, and set the attributes of an estimator that has yet to take its first step."""
-        x = validate_data(self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=2)
+    def _read(self, X: Any, *, reset: bool) -> np.ndarray:
+        """The rows as an array, with scikit-learn's checks, and of a data frame also ours, which name the column."""
+        if not hasattr(X, "columns"):
+            least = 2 if reset else 1
+            checks: dict[str, Any] = {
+                "dtype": "numeric",
+                "ensure_all_finite": False,
+                "ensure_min_samples": least,
+            }
+            return np.asarray(validate_data(self, X, reset=reset, **checks))
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return from_frame(X, name="X").x
+
+    def _start(self, X: Any, **changes: Any) -> tuple[TrainedModel, Plan, TrainingState, TrainingData]:
+        """Check rows and settings: the model before its first step, the plan, the state and the data."""
+        x = self._read(X, reset=True)
         names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
-        check_rows(x, name="X", feature_names=names)
         self._seed = _seed(self.random_state)
-        settings = {_RECIPE_NAMES.get(k, k): v for k, v in self.get_params(deep=False).items() if k not in _NOT_IN_RECIPE}
-        self._recipe = Recipe.parse({"data": "X", "seed": self._seed, **settings}, source="VAE")
-        self._dataset = Dataset("X", x[:0], feature_names=names)
-        networks = (self.encoder_network, self.decoder_network)
-        self._assembly = assemble(self._recipe, replace(self._dataset, x_train=x), networks)
-        self.state_ = TrainingState.start(self._assembly.autoencoder, self._assembly.plan.optimizer)
-        return self._assembly
+        arguments: dict[str, Any] = {**self.get_params(deep=False), **changes}
+        settings = {_RECIPE_NAMES.get(k, k): v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
+        names_here = {**_ARGUMENT_NAMES, "seed": "random_state"}
+        recipe = Recipe.parse({"data": "X", "seed": self._seed, **settings}, source="VAE", names=names_here)
+        dataset = Dataset("X", check_rows(x, name="X", feature_names=names), feature_names=names)
+        assembly = assemble(recipe, dataset, (self.encoder_network, self.decoder_network))
+        state = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
+        return trained_model(state, recipe, dataset, assembly), assembly.plan, state, assembly.data
 
-    def _train(self, assembly: Assembly, epochs: int | None, data: TrainingData) -> Self:
-        plan = replace(assembly.plan, epochs=epochs)
-        state = replace(self.state_, progress=replace(self.state_.progress, status="running"))
-        for state in train(state, plan, assembly.objective, data):
-            pass
-        self._set_state(state, assembly)
-        if state.progress.status == "diverged":
-            raise NonFiniteBoundError(
-                f"training stopped: at {state.progress.message}. The estimator holds the model from before that step. "
-                f"Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
-            )
-        return self
-
-    def _set_state(self, state: TrainingState, assembly: Assembly) -> None:
-        self.state_ = state
-        self.model_ = trained_model(state, self._recipe, self._dataset, assembly)
+    def _train(
+        self,
+        model: TrainedModel,
+        plan: Plan,
+        state: TrainingState,
+        data: TrainingData,
+        epochs: int | None = None,
+    ) -> "VAE":
+        """Train to the end of the plan, or to another number of epochs, and set the fitted attributes."""
+        plan = plan if epochs is None else replace(plan, epochs=epochs)
+        *_, state = train(state, plan, build_objective(model.recipe), data)
+        self._state = state
+        self.model_ = replace(model, autoencoder=state.chosen)
         self.history_ = list(state.progress.history)
         self.n_iter_ = state.progress.epoch
-        self.bound_ = assembly.bound
+        self.bound_ = model.bound
+        if state.progress.status == "diverged":
+            raise NonFiniteBoundError(
+                f"training stopped: at {state.progress.message}. The estimator holds the model from before that "
+                f"step. Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
+            )
+        return self
 
     @property
     def _n_features_out(self) -> int:
@@ -270,13 +299,13 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     run_model = RunFolder(folder).model
     model = TrainedModel.load(run_model if existing_folder(run_model).exists() else folder, networks)
     fields = {**model.recipe.model_dump(), "random_state": model.recipe.seed}
-    names = {recipe: argument for argument, recipe in _RECIPE_NAMES.items()}
-    settings = {names.get(k, k): v for k, v in fields.items() if names.get(k, k) in VAE().get_params()}
-    vae = VAE(**settings)
+    arguments = {_ARGUMENT_NAMES.get(name, name): value for name, value in fields.items()}
+    vae = VAE(**{name: value for name, value in arguments.items() if name in VAE().get_params()})
     vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
-    vae.n_features_in_ = model.n_features
+    vae.n_features_in_ = model.n_features  # pyright: ignore[reportAttributeAccessIssue]
     if model.feature_names is not None:
-        vae.feature_names_in_ = np.array(model.feature_names, dtype=object)
+        names = np.array(model.feature_names, dtype=object)
+        vae.feature_names_in_ = names  # pyright: ignore[reportAttributeAccessIssue]
     return vae
 
 

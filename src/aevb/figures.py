@@ -17,7 +17,9 @@ N_TABLE_ROWS = 2000
 GRID = 20
 
 
-def draw_figures(model: TrainedModel, dataset: Dataset, records: list[dict[str, Any]], folder: Path) -> list[Path]:
+def draw_figures(
+    model: TrainedModel, dataset: Dataset, records: list[dict[str, Any]], folder: Path
+) -> list[Path]:
     """Draw and save all the pictures that suit the data; test rows where there are any, else training rows.
 
     Args:
@@ -35,19 +37,20 @@ def draw_figures(model: TrainedModel, dataset: Dataset, records: list[dict[str, 
     assert x is not None
     rows = "Test" if has_test else "Training"
     kl = inference.kl_per_latent(model.autoencoder, model.prepare(x[:N_SCATTER]))
-    pair, labels = _two_latents(kl)
-    figures: dict[str, Figure] = {
-        "learning_curve": report.learning_curve(records, _bound_label(model.bound)),
-        "kl_per_latent": report.kl_per_latent(kl),
-        "codes": report.codes_scatter(
-            model.encode(x[:N_SCATTER])[:, pair],
-            None if y is None else y[:N_SCATTER],
-            labels,
-            title=f"{rows} rows: means of q(z|x)",
-        ),
-    }
+    figures: dict[str, Figure] = {"kl_per_latent": report.kl_per_latent(kl)}
+    if records:
+        figures["learning_curve"] = report.learning_curve(records, _bound_label(model.bound))
     if len(kl) > 1:
+        pair, labels = _two_latents(kl)
+        codes = model.encode(x[:N_SCATTER])[:, pair]
+        colours = None if y is None else y[:N_SCATTER]
+        title = f"{rows} rows: means of q(z|x)"
+        figures["codes"] = report.codes_scatter(
+            codes, colours, labels, label_name=model.recipe.label, title=title
+        )
         figures["manifold"] = _manifold(model, pair, labels)
+    elif model.image_shape is not None:
+        figures["manifold"] = _images_along_one_latent(model, model.image_shape)
     figures |= _reconstructions_and_samples(model, x, rows)
     return [report.save_figure(figure, folder / f"{name}.png") for name, figure in figures.items()]
 
@@ -55,8 +58,6 @@ def draw_figures(model: TrainedModel, dataset: Dataset, records: list[dict[str, 
 def _two_latents(kl: np.ndarray) -> tuple[list[int], tuple[str, str]]:
     """The two latents to draw, in their order, with axis labels that say why these where there are more."""
     pair = sorted(np.argsort(-kl, kind="stable")[:2].tolist())
-    if len(kl) == 1:
-        return [0, 0], ("z 1", "z 1")
     if len(kl) == 2:
         return pair, ("z 1", "z 2")
     first, second = (f"z {j + 1} (KL {kl[j]:.1f} nats, among the two largest of {len(kl)})" for j in pair)
@@ -70,8 +71,16 @@ def _manifold(model: TrainedModel, pair: list[int], labels: tuple[str, str]) -> 
     x = model.decode(codes)
     title = "Means of p(x|z) over the latent plane" + ("" if len(codes[0]) == 2 else ", other latents at 0")
     if model.image_shape is not None:
-        return report.manifold(x, model.image_shape, labels, value_range=_value_range(model), title=title)
+        return report.manifold(x, model.image_shape, labels, value_range=model.pixel_range, title=title)
     return report.feature_manifold(x.reshape(GRID, GRID, -1), model.feature_names, labels, title=title)
+
+
+def _images_along_one_latent(model: TrainedModel, shape: tuple[int, int]) -> Figure:
+    """The decoder's means at codes that are even in the prior's probability."""
+    codes = report.manifold_grid(GRID)[:GRID, :1]
+    low, high = (f"{z:.2f}".replace("-", "−") for z in codes[[0, -1], 0])
+    title = f"Means of p(x|z), z from {low} to {high} by even steps of the prior's probability"
+    return report.image_grid(model.decode(codes), shape, title, value_range=model.pixel_range, columns=10)
 
 
 def _reconstructions_and_samples(model: TrainedModel, x: np.ndarray, rows: str) -> dict[str, Figure]:
@@ -82,25 +91,19 @@ def _reconstructions_and_samples(model: TrainedModel, x: np.ndarray, rows: str) 
             "reconstructions": report.feature_reconstructions(x, model.reconstruct(x), names),
             "samples": report.feature_samples(x, model.sample(N_TABLE_ROWS, model.recipe.seed), names),
         }
-    value_range = _value_range(model)
+    value_range = model.pixel_range
     shown = model.given(x[:N_RECONSTRUCTIONS])
     means = model.reconstruct(x[:N_RECONSTRUCTIONS])
     samples = model.sample(N_IMAGES, model.recipe.seed, means=True)
     return {
         "reconstructions": report.reconstructions(shown, means, shape, value_range=value_range),
-        "samples": report.image_grid(samples, shape, "Random samples: means of p(x|z), z ~ p(z)", value_range=value_range),
+        "samples": report.image_grid(
+            samples, shape, "Random samples: means of p(x|z), z ~ p(z)", value_range=value_range
+        ),
     }
-
-
-def _value_range(model: TrainedModel) -> tuple[float, float] | None:
-    """Black and white in the user's units, for data that were in [0, 1] when scaled."""
-    if model.likelihood == "gaussian":
-        return None
-    low, high = model.autoencoder.model.scaling.undo(np.array([[0.0], [1.0]]) * np.ones(model.n_features))[:, 0]
-    return float(low), float(high)
 
 
 def _bound_label(bound: str) -> str:
     if bound == "cross-entropy bound":
-        return "Cross-entropy bound, not of a density (nats per image)"
+        return "Cross-entropy bound, not of a density (nats per data point)"
     return "Evidence lower bound (nats per data point)"

@@ -3,10 +3,12 @@
 The command line's options, the keys of a recipe file and this class's fields are one list: this one.
 """
 
+import difflib
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -39,8 +41,14 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # What to train on.
-    data: str = Field("mnist", description="A named data set (see `aevb datasets`), or a .npy, .npz or .csv file.")
-    label: str | None = Field(None, description="CSV column with labels: kept out of training, used to colour codes.")
+    data: str = Field(
+        "mnist",
+        min_length=1,
+        description="A named data set (see `aevb datasets`), or a .npy, .npz or .csv file.",
+    )
+    label: str | None = Field(
+        None, description="CSV column with labels: kept out of training, used to colour codes."
+    )
     drop: Names = Field((), description="CSV columns to leave out, separated by commas.")
     test: Fraction = Field(0.1, description="Share of rows held out for testing, for data without test rows.")
     validation: Fraction = Field(0.0, description="Share of training rows that choose the best model.")
@@ -48,21 +56,26 @@ class Recipe(BaseModel):
         None, description="Height,width in pixels, when the rows of your file are images."
     )
     scale: Literal["auto", "none", "standard", "minmax"] = Field(
-        "auto", description="Scaling of features; auto: none for data in [0, 1], 1/255 for bytes, else standard."
+        "auto",
+        description="Scaling of features; auto: none for data in [0, 1], 1/255 for bytes, else standard.",
     )
     binarize: Literal["none", "static", "dynamic"] = Field(
-        "none", description="Make pixels binary: at a threshold of 1/2, or drawn anew each time they are seen."
+        "none",
+        description="Make pixels binary: at a threshold of 1/2, or drawn anew each time they are seen.",
     )
     # The model.
     latents: int = Field(20, gt=0, description="Dimensions of the code z.")
-    hidden: Widths = Field((400,), description="Widths of the hidden layers, separated by commas; both networks.")
+    hidden: Widths = Field(
+        (400,), description="Widths of the hidden layers, separated by commas; both networks."
+    )
     activation: Literal["relu", "tanh", "silu", "gelu"] = Field("relu", description="Between layers.")
     likelihood: Literal["auto", "bernoulli", "gaussian", "gaussian-sigmoid"] = Field(
         "auto", description="p(x|z); auto: bernoulli for data in [0, 1], else gaussian."
     )
     # The objective.
     objective: Literal["sgvb-a", "sgvb-b"] = Field(
-        "sgvb-b", description="sgvb-a samples every term of the bound; sgvb-b has the KL divergence in closed form."
+        "sgvb-b",
+        description="sgvb-a samples every term of the bound; sgvb-b has the KL divergence in closed form.",
     )
     samples: int = Field(1, gt=0, description="Draws of z per row, L.")
     weight_prior: Literal["none", "normal"] = Field(
@@ -70,16 +83,24 @@ class Recipe(BaseModel):
     )
     # The training.
     batch_size: int = Field(128, gt=0, description="Rows per minibatch.")
-    epochs: int | None = Field(None, gt=0, description="Passes over the data [default: 10, if no other budget].")
+    epochs: int | None = Field(
+        None, gt=0, description="Passes over the data [default: 10, if no other budget]."
+    )
     steps: int | None = Field(None, gt=0, description="Minibatches after which to stop.")
     minutes: float | None = Field(None, gt=0, description="Wall-clock time after which to stop.")
     optimizer: Literal["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"] = Field(
         "adam", description="The update rule."
     )
     learning_rate: float = Field(1e-3, gt=0, description="Step size, at its peak.")
-    schedule: Literal["constant", "cosine"] = Field("constant", description="Of the step size; cosine ends at zero.")
+    schedule: Literal["constant", "cosine"] = Field(
+        "constant", description="Of the step size; cosine ends at zero."
+    )
     warmup: int = Field(0, ge=0, description="Steps over which the step size rises from zero.")
-    clip_norm: float | None = Field(None, gt=0, description="Longest allowed norm of a gradient.")
+    clip_norm: float | None = Field(
+        None,
+        ge=0,
+        description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum, else 0).",
+    )
     weight_decay: float = Field(1e-4, ge=0, description="Of adamw.")
     evaluate_every: int = Field(1, gt=0, description="Epochs between evaluations.")
     patience: int | None = Field(
@@ -88,11 +109,18 @@ class Recipe(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32, description="Of all randomness.")
 
     @model_validator(mode="after")
-    def _check_together(self) -> Self:
+    def _check_together(self) -> "Recipe":
         if self.patience is not None and not self.validation:
             raise ValueError("patience needs validation rows to watch: set validation, for instance to 0.1")
-        if self.schedule == "cosine" and self.epochs is None and self.steps is None and self.minutes is not None:
-            raise ValueError("the cosine schedule must know its last step: set epochs or steps as well as minutes")
+        if (
+            self.schedule == "cosine"
+            and self.epochs is None
+            and self.steps is None
+            and self.minutes is not None
+        ):
+            raise ValueError(
+                "the cosine schedule must know its last step: set epochs or steps as well as minutes"
+            )
         if self.image_shape is not None and len(self.image_shape) != 2:
             raise ValueError(f"image_shape is height,width, not {self.image_shape}")
         return self
@@ -108,12 +136,15 @@ class Recipe(BaseModel):
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
     @classmethod
-    def parse(cls, settings: dict[str, Any], source: str = "the settings") -> "Recipe":
+    def parse(
+        cls, settings: dict[str, Any], source: str = "the settings", names: Mapping[str, str] | None = None
+    ) -> "Recipe":
         """The recipe with these settings, the others at their defaults.
 
         Args:
             settings: by field name.
             source: where they come from, for the error.
+            names: what the user calls a setting, where that is not its field's name.
 
         Raises:
             InvalidRecipeError: an unknown key or a wrong value, with its name.
@@ -121,13 +152,17 @@ class Recipe(BaseModel):
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
-            raise InvalidRecipeError(f"{source}: {'; '.join(map(_explain, error.errors()))}") from None
+            mistakes = "; ".join(_explain(mistake, names or {}) for mistake in error.errors())
+            raise InvalidRecipeError(f"{source}: {mistakes}") from None
 
 
-def _explain(error: Any) -> str:
+def _explain(error: Any, names: Mapping[str, str]) -> str:
     name = ".".join(str(part) for part in error["loc"][:1])
+    name = names.get(name, name)
     if error["type"] == "extra_forbidden":
-        return f"unknown setting {name!r} (known: {', '.join(Recipe.model_fields)})"
+        close = difflib.get_close_matches(name, Recipe.model_fields, 1)
+        advice = f"did you mean {close[0]!r}? " if close else ""
+        return f"unknown setting {name!r} ({advice}Known: {', '.join(Recipe.model_fields)})"
     message = error["msg"].removeprefix("Value error, ")
     return f"{name} = {error['input']!r}: {message}" if name else message
 
@@ -146,7 +181,8 @@ def read_settings(source: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise InvalidRecipeError(f"{source} is not valid TOML: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
-        names = ", ".join(sorted(bundled))
+        names = ", ".join(sorted(bundled)) or "there are none"
+        reason = getattr(error, "strerror", None) or str(error)
         raise InvalidRecipeError(
-            f"no recipe {source!r}: not a readable file ({error}), and not a bundled recipe ({names})"
+            f"no recipe {source!r}: not a file that can be read ({reason}), nor a bundled recipe ({names})"
         ) from None

@@ -1,11 +1,11 @@
 """The folder that a training run leaves behind, and how a run is started, interrupted and resumed.
 
-    recipe.toml      the settings
-    metrics.jsonl    a line per evaluation
-    summary.json     what came out
-    model/           the model, as data
-    checkpoint/      the state to resume from
-    figures/         pictures
+recipe.toml      the settings
+metrics.jsonl    a line per evaluation
+summary.json     what came out
+model/           the model, as data
+checkpoint/      the state to resume from
+figures/         pictures
 """
 
 import dataclasses
@@ -13,20 +13,19 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import jax
-import numpy as np
 
-import aevb
 from aevb.assembly import Assembly, assemble
 from aevb.datasets import Dataset, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.recipe import Recipe, read_settings
-from aevb.storage import write_file
+from aevb.storage import append_to_file, existing_folder, write_file
 from aevb.trained import TrainedModel
 from aevb.training import TrainingState, load_checkpoint, save_checkpoint, train
 
@@ -34,41 +33,30 @@ CHECKPOINT_SECONDS = 20.0
 BUDGETS = ("epochs", "steps", "minutes")
 
 
-@dataclasses.dataclass(frozen=True)
 class RunFolder:
     """The paths in a run's folder."""
 
-    path: Path
+    def __init__(self, path: Path):
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.metrics = path / "metrics.jsonl"
+        self.summary = path / "summary.json"
+        self.model = path / "model"
+        self.checkpoint = path / "checkpoint" / "state.safetensors"
+        self.figures = path / "figures"
 
     @property
-    def recipe(self) -> Path:
-        """The settings."""
-        return self.path / "recipe.toml"
+    def holds_run(self) -> bool:
+        """Whether a run was started here; a recipe alone may be anyone's."""
+        return self.recipe.is_file() and (self.metrics.is_file() or self.checkpoint.parent.is_dir())
 
-    @property
-    def metrics(self) -> Path:
-        """A line of JSON per evaluation."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def summary(self) -> Path:
-        """What came out."""
-        return self.path / "summary.json"
-
-    @property
-    def model(self) -> Path:
-        """The model's folder."""
-        return self.path / "model"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The state to resume from."""
-        return self.path / "checkpoint" / "state.safetensors"
-
-    @property
-    def figures(self) -> Path:
-        """The pictures' folder."""
-        return self.path / "figures"
+    def clear(self) -> None:
+        """Delete the run, and nothing else that somebody may have put beside it."""
+        for folder in (self.model, self.checkpoint.parent, self.figures):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(existing_folder(folder), ignore_errors=True)
+        for file in (self.summary, self.metrics, self.recipe):
+            file.unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +82,11 @@ class Run:
         """The model that the run stands for at this point."""
         return trained_model(self.state, self.recipe, self.dataset, self.assembly)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether its budget is used up, or it stopped early: there is nothing left to train."""
+        return self.state.progress.status in ("finished", "stopped early")
+
 
 def trained_model(state: TrainingState, recipe: Recipe, dataset: Dataset, assembly: Assembly) -> TrainedModel:
     """What a training state has learned, with what is needed to use it."""
@@ -102,7 +95,9 @@ def trained_model(state: TrainingState, recipe: Recipe, dataset: Dataset, assemb
     )
 
 
-def start(settings: Mapping[str, Any], out: Path, *, overwrite: bool = False, data_dir: Path | None = None) -> Run:
+def start(
+    settings: Mapping[str, Any], out: Path, *, overwrite: bool = False, data_dir: Path | None = None
+) -> Run:
     """A new run in a new folder.
 
     Args:
@@ -119,12 +114,14 @@ def start(settings: Mapping[str, Any], out: Path, *, overwrite: bool = False, da
     _check_free(folder, overwrite)
     dataset = load_dataset(recipe, data_dir)
     assembly = assemble(recipe, dataset)
-    if out.exists() and any(out.iterdir()):
-        shutil.rmtree(out)
-    folder.checkpoint.parent.mkdir(parents=True)
+    if folder.holds_run:
+        folder.clear()
+    folder.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     write_file(folder.recipe, recipe.to_toml().encode())
     write_file(folder.metrics, b"")
-    return Run(folder, recipe, dataset, assembly, TrainingState.start(assembly.autoencoder, assembly.plan.optimizer))
+    return Run(
+        folder, recipe, dataset, assembly, TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
+    )
 
 
 def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = None) -> Run:
@@ -139,20 +136,24 @@ def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = No
         AevbError: there is no run, it was made with other settings or other data, or its checkpoint is damaged.
     """
     folder = RunFolder(out)
-    if not folder.recipe.exists():
-        raise RunFolderError(f"no run to resume in {out}: it has no recipe.toml. Leave --resume out to start one.")
-    recipe = _same_recipe(read_settings(str(folder.recipe)), settings, folder)
+    if not folder.holds_run:
+        what = "it is no run's folder" if out.exists() else "there is no such folder"
+        raise RunFolderError(f"no run to resume in {out}: {what}. Leave --resume out to start one.")
+    stored = read_settings(str(folder.recipe))
+    recipe = _same_recipe(stored, settings, folder)
     dataset = load_dataset(recipe, data_dir)
     assembly = assemble(recipe, dataset)
     state = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
     if folder.checkpoint.exists():
         state = load_checkpoint(folder.checkpoint, state, assembly.data.digest)
-    if state.progress.status in ("finished", "interrupted"):
+    _check_budget(state, recipe, folder)
+    extended = recipe != Recipe.parse(stored)
+    if state.progress.status == "interrupted" or (state.progress.status == "finished" and extended):
         state = dataclasses.replace(state, progress=dataclasses.replace(state.progress, status="running"))
     folder.checkpoint.parent.mkdir(exist_ok=True)
     write_file(folder.recipe, recipe.to_toml().encode())
     # Lines written after the checkpoint are of steps that are about to be taken again.
-    write_file(folder.metrics, b"".join(_line(record, assembly.bound) for record in state.progress.history))
+    write_file(folder.metrics, _lines(state.progress.history, assembly.bound))
     return Run(folder, recipe, dataset, assembly, state)
 
 
@@ -174,12 +175,13 @@ def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Cal
     saved_at = time.monotonic()
     written = len(state.progress.history)
     for state in train(run.state, run.assembly.plan, run.assembly.objective, run.assembly.data):
-        with folder.metrics.open("ab") as file:
-            file.writelines(_line(record, run.assembly.bound) for record in state.progress.history[written:])
+        append_to_file(folder.metrics, _lines(state.progress.history[written:], run.assembly.bound))
         written = len(state.progress.history)
         show(state)
         if state.progress.status == "running" and stop_requested():
-            state = dataclasses.replace(state, progress=dataclasses.replace(state.progress, status="interrupted"))
+            state = dataclasses.replace(
+                state, progress=dataclasses.replace(state.progress, status="interrupted")
+            )
             break
         if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
             save_checkpoint(folder.checkpoint, state, run.assembly.data.digest)
@@ -216,7 +218,7 @@ def summary(run: Run) -> dict[str, Any]:
         **{name.replace("elbo", key): value for name, value in reported.items()},
         "seconds": progress.seconds,
         "n_parameters": n_parameters,
-        "versions": {"aevb": aevb.__version__, "jax": jax.__version__, "python": platform.python_version()},
+        "versions": {"aevb": version("aevb"), "jax": jax.__version__, "python": platform.python_version()},
         "devices": sorted({device.device_kind for device in jax.devices()}),
     }
 
@@ -245,11 +247,13 @@ def read_records(folder: RunFolder) -> list[dict[str, Any]]:
     Raises:
         InvalidModelFileError: a line is not JSON.
     """
-    lines = folder.metrics.read_text().splitlines()
+    content = folder.metrics.read_bytes()
     try:
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in content.splitlines()]
     except ValueError as error:
-        raise InvalidModelFileError(f"{folder.metrics} is damaged: {error}") from None
+        raise InvalidModelFileError(
+            f"{folder.metrics} is damaged: {error}. `aevb train --resume --out {folder.path}` writes it anew."
+        ) from None
 
 
 def _check_free(folder: RunFolder, overwrite: bool) -> None:
@@ -258,10 +262,14 @@ def _check_free(folder: RunFolder, overwrite: bool) -> None:
         raise RunFolderError(f"cannot make the run folder {out}: there is a file of that name")
     if not out.exists() or not any(out.iterdir()):
         return
-    if not folder.recipe.exists():
-        raise RunFolderError(f"{out} is not empty and not a run's folder, and stays as it is: choose another --out")
+    if not folder.holds_run:
+        raise RunFolderError(
+            f"{out} is not empty and not a run's folder, and stays as it is: choose another --out"
+        )
     if not overwrite:
-        raise RunFolderError(f"there is a run in {out}: continue it with --resume, replace it with --overwrite")
+        raise RunFolderError(
+            f"there is a run in {out}: continue it with --resume, replace it with --overwrite"
+        )
 
 
 def _same_recipe(stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFolder) -> Recipe:
@@ -271,12 +279,32 @@ def _same_recipe(stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFo
     changed = [name for name in Recipe.model_fields if getattr(wanted, name) != getattr(recipe, name)]
     fixed = [name for name in changed if name not in BUDGETS or recipe.schedule != "constant"]
     if fixed:
-        was = ", ".join(f"{name} = {getattr(recipe, name)!r} (asked: {getattr(wanted, name)!r})" for name in fixed)
+        was = ", ".join(
+            f"{name} = {getattr(recipe, name)!r} (asked: {getattr(wanted, name)!r})" for name in fixed
+        )
+        why = (
+            ""
+            if set(fixed) - set(BUDGETS)
+            else f" The {recipe.schedule} schedule was laid out for that length."
+        )
         raise InvalidRecipeError(
-            f"the run in {folder.path} was made with {was}. Resume it as it is, or start another run."
+            f"the run in {folder.path} was made with {was}.{why} Resume it as it is, or start another run."
         )
     return wanted
 
 
-def _line(record: Mapping[str, Any], bound: str) -> bytes:
-    return (json.dumps({**record, "bound": bound}) + "\n").encode()
+def _check_budget(state: TrainingState, recipe: Recipe, folder: RunFolder) -> None:
+    """Refuse a budget that the run has already gone beyond: its recipe would not be what was done."""
+    for name, limit, done in (
+        ("epochs", recipe.epoch_budget, state.progress.epoch),
+        ("steps", recipe.steps, state.progress.step),
+    ):
+        if limit is not None and done > limit:
+            raise InvalidRecipeError(
+                f"the run in {folder.path} has already taken {done} {name}, more than {limit}"
+            )
+
+
+def _lines(records: Sequence[Mapping[str, Any]], bound: str) -> bytes:
+    """Records as they stand in `metrics.jsonl`: the schema's names, and what the bound is."""
+    return b"".join((json.dumps({**record, "bound": bound}) + "\n").encode() for record in records)

@@ -4,24 +4,48 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path` in one step: a temporary file beside it, flushed to disk, then renamed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write `content` to `path` in one step: a temporary file beside it, flushed to disk, then renamed.
+
+    Raises:
+        OSError: it cannot be written, and is what it was before; the error names `path`.
+    """
+    with _naming(path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+def append_to_file(path: Path, content: bytes) -> None:
+    """Add `content` to the end of a file; what a power cut leaves of it is a beginning.
+
+    Raises:
+        OSError: it cannot be written; the error names `path`.
+    """
+    with _naming(path), path.open("ab") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error of the operating system name the file that was meant, not a temporary one or none."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
@@ -29,20 +53,24 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
 
     The old folder is moved aside before the new one is moved in; `existing_folder` finds it if the power goes
     between the two.
+
+    Raises:
+        OSError: it cannot be written; the error names `path`.
     """
     previous = _previous(path)
-    fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        for name, content in contents.items():
-            write_file(fresh / name, content)
-        os.chmod(fresh, 0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-            os.rename(path, previous)
-        os.rename(fresh, path)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+    with _naming(path):
+        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        try:
+            for name, content in contents.items():
+                write_file(fresh / name, content)
+            os.chmod(fresh, 0o777 & ~_umask())
+            if path.exists():
+                shutil.rmtree(previous, ignore_errors=True)
+                os.rename(path, previous)
+            os.rename(fresh, path)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
     shutil.rmtree(previous, ignore_errors=True)
 
 

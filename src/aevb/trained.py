@@ -13,7 +13,7 @@ from jaxtyping import Float, Num
 from aevb import inference
 from aevb.assembly import Preparation, build_objective, check_likelihood
 from aevb.datasets import check_rows
-from aevb.errors import InvalidModelFileError
+from aevb.errors import InvalidModelFileError, InvalidRecipeError
 from aevb.models import AutoEncoder, load_model, save_model
 from aevb.objectives import row_bounds
 from aevb.recipe import Recipe
@@ -45,6 +45,14 @@ class TrainedModel:
         """The number of columns."""
         return len(self.autoencoder.model.scaling.loc)
 
+    @property
+    def pixel_range(self) -> tuple[float, float] | None:
+        """Black and white in the user's units, for likelihoods of values in [0, 1]; None for others."""
+        if self.likelihood == "gaussian":
+            return None
+        low, high = self._undo(np.array([[0.0], [1.0]]) * np.ones(self.n_features))
+        return float(low.min()), float(high.max())
+
     def prepare(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
         """Rows as the model is given them: checked, scaled, and binary if it was trained on binary pixels.
 
@@ -71,10 +79,18 @@ class TrainedModel:
 
     def reconstruct(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
         """The mean of p(x|z) at the mean of q(z|x), in the user's units."""
-        return self._undo(inference.decode(self.autoencoder, inference.encode(self.autoencoder, self.prepare(x))))
+        return self._undo(
+            inference.decode(self.autoencoder, inference.encode(self.autoencoder, self.prepare(x)))
+        )
 
     def sample(self, n: int, seed: int, *, means: bool = False) -> Float[np.ndarray, "n features"]:
-        """`n` draws of x from the model, or with `means` the means of p(x|z) at `n` draws of z, in the user's units."""
+        """`n` draws of x from the model, or with `means` the means of p(x|z) at `n` draws of z, in the user's units.
+
+        Raises:
+            InvalidRecipeError: `n` below 1.
+        """
+        if n < 1:
+            raise InvalidRecipeError(f"the number of samples must be at least 1, not {n}")
         draws, averages = inference.sample(self.autoencoder, n, jax.random.key(seed))
         return self._undo(averages if means else draws)
 
@@ -83,7 +99,9 @@ class TrainedModel:
         key = evaluation_key(self.recipe.seed)
         return row_bounds(build_objective(self.recipe), self.autoencoder, self.prepare(x), key)
 
-    def log_marginal(self, x: Num[np.ndarray, "rows features"], n_samples: int, seed: int) -> inference.MarginalEstimate:
+    def log_marginal(
+        self, x: Num[np.ndarray, "rows features"], n_samples: int, seed: int
+    ) -> inference.MarginalEstimate:
         """log p(x) of each row by importance sampling with `n_samples` draws."""
         return inference.log_marginal(self.autoencoder, self.prepare(x), jax.random.key(seed), n_samples)
 

@@ -1,46 +1,46 @@
 """`aevb sample`, `encode`, `decode` and `reconstruct`: rows out of a trained model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from aevb.cli.options import DataArgument, DataDirOption, OutOption, RunArgument
+from aevb.cli.options import DataArgument, DataDirOption, OutOption, RunArgument, help_text
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from aevb.trained import TrainedModel
-
-PNG_IMAGES = 100
+MOST_RECONSTRUCTIONS = 20
 
 
 def sample(
     run: RunArgument,
     out: OutOption,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many draws.")] = 100,
+    n: Annotated[
+        int, typer.Option("-n", min=1, help=help_text("How many draws.", "100"), show_default=False)
+    ] = 100,
     means: Annotated[bool, typer.Option("--means", help="Means of p(x|z) instead of draws from it.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other draws.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help=help_text("Another seed gives other draws.", "0"), show_default=False)
+    ] = 0,
 ) -> None:
     """Draw new rows from the model."""
+    from aevb.cli.output import check_out, check_picture, write_model_rows
     from aevb.cli.session import load_run
 
+    check_out(out)
     model = load_run(run)
-    _check(out, model)
-    rows = model.sample(n, seed, means=means)
-    _write(out, model, rows, "Means of p(x|z), z ~ p(z)" if means else "Samples")
+    check_picture(out, model)
+    title = "Means of p(x|z), z ~ p(z)" if means else "Samples"
+    typer.echo(write_model_rows(out, model, model.sample(n, seed, means=means), title))
 
 
 def encode(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataDirOption = None) -> None:
     """Write the codes of rows: the means of q(z|x)."""
-    from aevb.cli.output import check_ending, write_rows
-    from aevb.cli.session import load_run
+    from aevb.cli.output import check_out, write_table
+    from aevb.cli.session import load_run, rows_for
 
+    check_out(out, picture=False)
     model = load_run(run)
-    check_ending(out, None, images=False)
-    x, y = _load(model, data, data_dir)
-    names = tuple(f"z{j + 1}" for j in range(model.recipe.latents))
-    write_rows(out, model.encode(x), names, label=y)
+    x, y = rows_for(model, data, data_dir)
+    write_table(out, model.encode(x), tuple(f"z{j + 1}" for j in range(model.recipe.latents)), label=y)
     typer.echo(f"{len(x):,} codes in {out}")
 
 
@@ -50,58 +50,31 @@ def decode(
     out: OutOption,
 ) -> None:
     """Turn codes into rows: the means of p(x|z)."""
+    from aevb.cli.output import check_out, check_picture, write_model_rows
     from aevb.cli.session import load_run
     from aevb.datasets import load_rows
 
+    check_out(out)
     model = load_run(run)
-    _check(out, model)
+    check_picture(out, model)
     z, _ = load_rows(codes, n_features=model.recipe.latents)
-    _write(out, model, model.decode(z), "Decoded codes")
+    typer.echo(write_model_rows(out, model, model.decode(z), "Decoded codes"))
 
 
 def reconstruct(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataDirOption = None) -> None:
     """Write the reconstructions of rows: the means of p(x|z) at their codes."""
-    from aevb.cli.session import load_run
+    from aevb.cli.output import check_out, check_picture, is_picture, write_model_rows
+    from aevb.cli.session import load_run, rows_for
     from aevb.report import reconstructions, save_figure
 
+    check_out(out)
     model = load_run(run)
-    _check(out, model)
-    x, _ = _load(model, data, data_dir)
-    if out.suffix == ".png" and model.image_shape is not None:
-        shown = x[:20]
-        figure = reconstructions(model.given(shown), model.reconstruct(shown), model.image_shape)
-        save_figure(figure, out)
-        typer.echo(f"{len(shown)} of {len(x):,} rows and their reconstructions in {out}")
-    else:
-        _write(out, model, model.reconstruct(x), "Reconstructions")
-
-
-def _check(out: Path, model: "TrainedModel") -> None:
-    from aevb.cli.output import check_ending
-
-    check_ending(out, model.image_shape, images=True)
-
-
-def _load(model: "TrainedModel", data: str, data_dir: Path | None) -> tuple["np.ndarray", "np.ndarray | None"]:
-    from aevb.datasets import load_rows
-
-    return load_rows(
-        data,
-        n_features=model.n_features,
-        feature_names=model.feature_names,
-        label=model.recipe.label,
-        drop=model.recipe.drop,
-        data_dir=data_dir,
-    )
-
-
-def _write(out: Path, model: "TrainedModel", rows: "np.ndarray", title: str) -> None:
-    from aevb.cli.output import write_rows
-    from aevb.report import image_grid, save_figure
-
-    if out.suffix == ".png" and model.image_shape is not None:
-        save_figure(image_grid(rows[:PNG_IMAGES], model.image_shape, title), out)
-        typer.echo(f"{min(len(rows), PNG_IMAGES)} of {len(rows):,} rows in {out}")
-    else:
-        write_rows(out, rows, model.feature_names)
-        typer.echo(f"{len(rows):,} rows in {out}")
+    check_picture(out, model)
+    x, _ = rows_for(model, data, data_dir)
+    if not is_picture(out) or model.image_shape is None:
+        typer.echo(write_model_rows(out, model, model.reconstruct(x), "Reconstructions"))
+        return
+    shown = x[:MOST_RECONSTRUCTIONS]
+    means, shape = model.reconstruct(shown), model.image_shape
+    save_figure(reconstructions(model.given(shown), means, shape, value_range=model.pixel_range), out)
+    typer.echo(f"{len(shown)} of {len(x):,} rows, each with its reconstruction, in {out}")

@@ -1,5 +1,6 @@
 """The `aevb` command and its subcommands; heavy imports wait until a subcommand runs."""
 
+import errno
 import os
 import sys
 
@@ -12,6 +13,16 @@ from aevb.cli.evaluate import evaluate
 from aevb.cli.plot import plot
 from aevb.cli.train import make_train
 from aevb.errors import AevbError
+
+# What to do about an error of the operating system.
+ADVICE = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free some space; a run goes on with --resume."
+    ),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Name a place where you may read and write."),
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "A part of the path is a file: check it.",
+}
 
 app = typer.Typer(
     name="aevb",
@@ -26,32 +37,38 @@ for command in (evaluate, sample, encode, decode, reconstruct, plot, datasets):
     app.command()(command)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"aevb {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
 def _options(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Run the command line: exit code 0, 1 for an error of ours, 2 for wrong usage."""
+    """Run the command line: exit code 0, 1 for an error of ours, 2 for wrong usage, 128 + n for signal n."""
     # Messages of the XLA runtime about the machine are not for the person who typed a command.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        app()
-    except (AevbError, OSError) as error:
-        typer.echo(f"error: {_describe(error)}", err=True)
+        app(prog_name="aevb")
+    except (AevbError, OSError, MemoryError) as error:
+        typer.echo(f"error: {describe(error)}", err=True)
         sys.exit(1)
 
 
-def _describe(error: Exception) -> str:
-    """The message; for an error of the operating system with the file that it is about."""
-    if isinstance(error, OSError) and not isinstance(error, AevbError) and error.strerror:
-        return f"{error.filename or 'writing'}: {error.strerror}"
-    return str(error)
+def describe(error: Exception) -> str:
+    """The message; for an error of the operating system with the file that it is about, and what to do."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error}): give fewer rows, or a smaller --batch-size or --hidden"
+    if isinstance(error, AevbError) or not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    about = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{about}. {ADVICE[error.errno]}" if error.errno in ADVICE else about

@@ -8,16 +8,28 @@ import typer
 
 from aevb.recipe import Recipe
 
+
+def help_text(text: str, default: str = "") -> str:
+    """A help text that ends in the default, its brackets escaped, as Rich takes them for markup."""
+    text += f" [default: {default}]" if default else ""
+    return text.replace("[default", r"\[default")
+
+
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, or a model's.", show_default=False)]
 DataArgument = Annotated[
-    str, typer.Argument(help="A named data set (its test rows), or a .npy, .npz or .csv file.", show_default=False)
+    str,
+    typer.Argument(
+        help="A named data set (its test rows), or a .npy, .npz or .csv file.", show_default=False
+    ),
 ]
 OutOption = Annotated[
     Path, typer.Option("--out", help="The file to write: .png, .npy, .npz or .csv.", show_default=False)
 ]
 DataDirOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", envvar="AEVB_DATA_DIR", help="Where to look for data sets first.", show_default=False),
+    typer.Option(
+        "--data-dir", envvar="AEVB_DATA_DIR", help="Where to look for data sets first.", show_default=False
+    ),
 ]
 
 
@@ -34,13 +46,18 @@ def _annotation(name: str) -> Any:
     field = Recipe.model_fields[name]
     default = field.get_default()
     shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    kind = _plain_type(field.annotation)
+    description = field.description or ""
+    if choices := get_args(kind):
+        description = f"{', '.join(choices[:-1])} or {choices[-1]}. {description}"
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=field.description,
-        show_default=False if shown in (None, "") else str(shown),
+        help=help_text(description, "" if shown in (None, "") else str(shown)),
+        metavar="<name>" if choices else None,
+        show_default=False,
         rich_help_panel="Recipe",
     )
-    return Annotated[_plain_type(field.annotation) | None, option]
+    return Annotated[kind | None, option]
 
 
 def _plain_type(annotation: Any) -> Any:

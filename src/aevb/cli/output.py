@@ -6,27 +6,71 @@ from pathlib import Path
 import numpy as np
 import typer
 
+from aevb.report import image_grid, save_figure
 from aevb.storage import write_file
+from aevb.trained import TrainedModel
 
-ENDINGS = (".csv", ".npy", ".npz", ".png")
+TABLES = (".csv", ".npy", ".npz")
+MOST_IMAGES = 100
 
 
-def check_ending(path: Path, image_shape: tuple[int, int] | None, *, images: bool) -> None:
-    """Refuse an ending that nothing can be written for, before any computing."""
-    if path.suffix not in ENDINGS:
-        raise typer.BadParameter(f"--out {path}: the ending must be one of {', '.join(ENDINGS)}")
-    if path.suffix == ".png" and not (images and image_shape):
-        raise typer.BadParameter(f"--out {path}: only images are written as .png; use .csv, .npy or .npz")
+def check_out(path: Path, *, picture: bool = True) -> None:
+    """Refuse a file that cannot be written, before any computing.
+
+    Args:
+        path: the file.
+        picture: whether these rows can be images.
+
+    Raises:
+        typer.BadParameter: another ending than those known, a folder of that name, or no folder to write it in.
+    """
+    endings = (*TABLES, ".png") if picture else TABLES
+    if path.suffix.lower() == ".png" and not picture:
+        raise _bad(f"codes are no images: {path} must end in {', '.join(endings)}")
+    if path.suffix.lower() not in endings:
+        raise _bad(f"{path} must end in {', '.join(endings)}, which says how to write it")
+    if path.is_dir():
+        raise _bad(f"{path} is a folder: name a file")
     if not path.parent.is_dir():
-        raise typer.BadParameter(f"--out {path}: there is no folder {path.parent}")
+        raise _bad(f"there is no folder {path.parent} to write {path.name} in: make it first")
 
 
-def write_rows(path: Path, rows: np.ndarray, columns: tuple[str, ...] | None, **extra: np.ndarray | None) -> None:
+def check_picture(path: Path, model: TrainedModel) -> None:
+    """Refuse to draw rows that are no images.
+
+    Raises:
+        typer.BadParameter: the path ends in `.png`, and the model was not trained on images.
+    """
+    if is_picture(path) and model.image_shape is None:
+        raise _bad(
+            f"{path}: only images are written as .png, and the rows of {model.recipe.data} are none. Use "
+            f"{', '.join(TABLES)}; or if they are images, train with --image-shape HEIGHT,WIDTH"
+        )
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the rows go into a picture."""
+    return path.suffix.lower() == ".png"
+
+
+def write_model_rows(path: Path, model: TrainedModel, rows: np.ndarray, title: str) -> str:
+    """Write rows in the data's units, as a picture or as numbers; returns what was written."""
+    if is_picture(path) and model.image_shape is not None:
+        shown = rows[:MOST_IMAGES]
+        save_figure(image_grid(shown, model.image_shape, title, value_range=model.pixel_range), path)
+        return f"{len(shown)} of {len(rows):,} rows in {path}"
+    write_table(path, rows, model.feature_names)
+    return f"{len(rows):,} rows in {path}"
+
+
+def write_table(
+    path: Path, rows: np.ndarray, columns: tuple[str, ...] | None, **extra: np.ndarray | None
+) -> None:
     """Write rows as `.csv` with a header, `.npy`, or `.npz` (where `extra` arrays come along)."""
-    stream = io.BytesIO()
-    if path.suffix == ".npy":
+    stream, ending = io.BytesIO(), path.suffix.lower()
+    if ending == ".npy":
         np.save(stream, rows, allow_pickle=False)
-    elif path.suffix == ".npz":
+    elif ending == ".npz":
         arrays = {name: array for name, array in extra.items() if array is not None}
         np.savez_compressed(stream, x=rows, **arrays)  # pyright: ignore[reportArgumentType]
     else:
@@ -38,4 +82,8 @@ def write_rows(path: Path, rows: np.ndarray, columns: tuple[str, ...] | None, **
 
 def _quoted(name: str) -> str:
     """A column's name as CSV wants it."""
-    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n') else name
+    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',;\t"\r\n') else name
+
+
+def _bad(message: str) -> typer.BadParameter:
+    return typer.BadParameter(message, param_hint="--out")

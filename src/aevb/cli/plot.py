@@ -13,9 +13,11 @@ def plot(run: RunArgument, data_dir: DataDirOption = None) -> None:
     from aevb.run import RunFolder, load_dataset, read_records
 
     folder = RunFolder(run)
-    if not folder.metrics.exists():
-        raise RunFolderError(f"{run} is not a run's folder: it has no {folder.metrics.name}")
     model = load_run(run)
+    if not folder.metrics.exists():
+        raise RunFolderError(
+            f"{run} is not a run's folder: it has no {folder.metrics.name}. A model saved alone has no records to plot"
+        )
     dataset = load_dataset(model.recipe, data_dir)
     for path in draw_figures(model, dataset, read_records(folder), folder.figures):
         typer.echo(path)

@@ -1,165 +1,72 @@
-"""How a training run shows on the terminal: a live bar, plain lines where there is no terminal, or nothing."""
+"""How a training run shows: a live bar on a terminal, a line per evaluation elsewhere, nothing if quiet."""
 
 import time
-from typing import Protocol, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
-from aevb.run import Run, summary
-from aevb.training import Plan, TrainingState
+from aevb.run import Run
+from aevb.training import TrainingState
 
 # Between plain lines of a run whose epochs are short.
 LINE_SECONDS = 2.0
+# From this width on, the bar's terms are written in full.
+WIDE = 110
+
+Show = Callable[[TrainingState], None]
 
 
-class Reporter(Protocol):
-    """What a run tells as it goes on."""
+@contextmanager
+def progress(console: Console, run: Run) -> Iterator[Show]:
+    """What to call with the state after every chunk of steps, for as long as the context lasts."""
+    if not console.is_terminal or console.quiet:
+        yield _lines(console, run)
+        return
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+        TextColumn("{task.fields[terms]}"),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, expand=True) as bar:
+        task = bar.add_task("", total=1.0, epoch=_epoch(run, run.state), terms="compiling", speed="")
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exception: object) -> None: ...
+        def show(state: TrainingState) -> None:
+            terms, speed = _latest(state, wide=console.width >= WIDE)
+            done = _share_done(run, state)
+            bar.update(task, completed=done, epoch=_epoch(run, state), terms=terms, speed=speed)
 
-    def show(self, state: TrainingState) -> None:
-        """The state after a chunk of steps."""
-        ...
-
-    def close(self) -> None:
-        """The run is complete, and everything is in its folder."""
-        ...
-
-
-def make_reporter(run: Run, quiet: bool) -> Reporter:
-    """The reporter that suits the terminal."""
-    console = Console(highlight=False)
-    if quiet:
-        return _Quiet()
-    _introduce(console, run)
-    return _Bar(console, run) if console.is_terminal else _Lines(console, run)
-
-
-class _Quiet:
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def show(self, state: TrainingState) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+        yield show
 
 
-class _Lines:
-    """A line per evaluation, at most one every few seconds but always the last."""
-
-    def __init__(self, console: Console, run: Run):
-        self._console, self._run = console, run
-        self._shown = len(run.state.progress.history)
-        self._shown_at = -LINE_SECONDS
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def show(self, state: TrainingState) -> None:
-        progress = state.progress
-        self._run_state = state
-        due = time.monotonic() - self._shown_at > LINE_SECONDS or progress.status != "running"
-        if len(progress.history) > self._shown and due:
-            self._shown, self._shown_at = len(progress.history), time.monotonic()
-            record = progress.history[-1]
-            test = f"  test {record['test_elbo']:.2f}" if "test_elbo" in record else ""
-            self._console.print(
-                f"epoch {record['epoch']}  train {record['train_elbo']:.2f}"
-                f" (reconstruction {record['train_reconstruction']:.2f}, kl {record['train_kl']:.2f}){test}"
-                f"  {record['examples_per_second']:,.0f} examples/s  {record['seconds']:.1f} s"
-            )
-
-    def close(self) -> None:
-        _conclude(self._console, self._run, self._run_state)
-
-
-class _Bar:
-    """A live bar over the run's budget."""
-
-    def __init__(self, console: Console, run: Run):
-        self._console, self._run = console, run
-        self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[terms]}"),
-            TextColumn("{task.fields[speed]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task = self._bar.add_task("", total=1.0, epoch="0", terms="compiling", speed="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def show(self, state: TrainingState) -> None:
-        self._run_state = state
-        progress, plan = state.progress, self._run.assembly.plan
-        done = _share_done(state, plan, self._run)
-        epochs = f"{progress.epoch}/{plan.epochs}" if plan.epochs is not None else str(progress.epoch)
-        self._bar.update(self._task, completed=done, epoch=epochs, **_latest(state))
-
-    def close(self) -> None:
-        _conclude(self._console, self._run, self._run_state)
-
-
-def _latest(state: TrainingState) -> dict[str, str]:
-    """The bound on training rows since the last evaluation, or just after one, that evaluation's."""
-    progress = state.progress
-    if progress.sum_rows:
-        means = {name: total / progress.sum_rows for name, total in progress.sums.items()}
-        speed = progress.sum_rows / max(progress.training_seconds, 1e-9)
-        terms = f"train {means['bound']:.1f} (reconstruction {means['reconstruction']:.1f}, kl {means['kl']:.1f})"
-        if progress.history and "test_elbo" in progress.history[-1]:
-            terms += f" test {progress.history[-1]['test_elbo']:.1f}"
-        return {"terms": terms, "speed": f"{speed:,.0f}/s"}
-    return {}
-
-
-def _share_done(state: TrainingState, plan: Plan, run: Run) -> float:
-    progress = state.progress
-    shares = [0.0]
-    if plan.epochs is not None:
-        shares.append(progress.samples_seen / (plan.epochs * len(run.assembly.data.train)))
-    if plan.steps is not None:
-        shares.append(progress.step / plan.steps)
-    if plan.seconds is not None:
-        shares.append(progress.seconds / plan.seconds)
-    return min(1.0, max(shares))
-
-
-def _introduce(console: Console, run: Run) -> None:
+def introduce(console: Console, run: Run) -> None:
+    """What is about to be trained, and on what."""
     data = run.assembly.data
     rows = f"{len(data.train):,} training rows"
     rows += f", {len(data.validation):,} validation rows" if data.validation is not None else ""
     rows += f", {len(data.test):,} test rows" if data.test is not None else ", no test rows"
-    console.print(f"{run.recipe.data}: {rows} of {run.dataset.n_features} features; {run.assembly.likelihood} likelihood")
+    write(console, f"{run.recipe.data}: {rows} of {run.dataset.n_features} features")
+    write(
+        console, f"{run.assembly.likelihood} likelihood, {run.recipe.latents} latents, {run.recipe.objective}"
+    )
     if run.assembly.bound == "cross-entropy bound":
-        console.print(
+        write(
+            console,
             "The pixels are grey and the likelihood is Bernoulli, as in many papers: what is maximized is a "
-            "cross-entropy bound, not a bound on a log density. --binarize dynamic makes it one."
+            "cross-entropy bound, not a bound on a log density. --binarize dynamic makes it one.",
         )
 
 
-def _conclude(console: Console, run: Run, state: TrainingState) -> None:
-    """The table at the end."""
-    record = state.progress.best or (state.progress.history[-1] if state.progress.history else {})
-    table = Table(title=f"{run.assembly.bound}, nats per data point", title_justify="left")
+def conclude(console: Console, run: Run) -> None:
+    """The bound that was reached, and where everything is."""
+    state = run.state.progress
+    record = state.best or (state.history[-1] if state.history else {})
+    table = Table(title=f"{run.assembly.bound}, nats per data point", title_justify="left", title_style="")
     for column in ("rows", "bound", "reconstruction", "kl"):
         table.add_column(column, justify="left" if column == "rows" else "right")
     for split in ("train", "validation", "test"):
@@ -167,9 +74,78 @@ def _conclude(console: Console, run: Run, state: TrainingState) -> None:
             values = (record[f"{split}_{name}"] for name in ("elbo", "reconstruction", "kl"))
             table.add_row(split, *(f"{value:.2f}" for value in values))
     console.print(table)
-    chosen = f"epoch {record.get('epoch')}, the best by validation rows" if state.progress.best else "the last"
-    console.print(f"{state.progress.status} after {state.progress.seconds:.1f} s; the model is {chosen}")
-    console.print(f"model, records and figures are in {run.folder.path}")
+    chosen = f"that of epoch {record.get('epoch')}, the best on validation rows" if state.best else "the last"
+    write(
+        console, f"{state.status} after {state.seconds:.1f} s and {state.epoch} epochs; the model is {chosen}"
+    )
+    write(console, f"model, records and figures are in {run.folder.path}")
 
 
-__all__ = ["Reporter", "make_reporter", "summary"]
+def write(console: Console, line: str) -> None:
+    """A line of text: wrapped between words on a terminal, left whole in a file."""
+    console.print(line, soft_wrap=not console.is_terminal, markup=False)
+
+
+def _lines(console: Console, run: Run) -> Show:
+    """A line per evaluation, at most one every few seconds but always the last."""
+    shown, shown_at = len(run.state.progress.history), -LINE_SECONDS
+
+    def show(state: TrainingState) -> None:
+        nonlocal shown, shown_at
+        history, now = state.progress.history, time.monotonic()
+        if len(history) > shown and (now - shown_at > LINE_SECONDS or state.progress.status != "running"):
+            shown, shown_at = len(history), now
+            record = history[-1]
+            others = (
+                f"  {split} {record[key]:.2f}"
+                for split in ("validation", "test")
+                if (key := f"{split}_elbo") in record
+            )
+            write(
+                console,
+                f"epoch {record['epoch']}  train {record['train_elbo']:.2f}"
+                f" (reconstruction {record['train_reconstruction']:.2f}, kl {record['train_kl']:.2f})"
+                f"{''.join(others)}  {record['examples_per_second']:,.0f} examples/s  {record['seconds']:.1f} s",
+            )
+
+    return show
+
+
+def _epoch(run: Run, state: TrainingState) -> str:
+    """The epoch that is being taken, and how many there are to be."""
+    done, budget = state.progress.epoch, run.assembly.plan.epochs
+    return str(done + 1) if budget is None else f"{min(done + 1, budget)}/{budget}"
+
+
+def _latest(state: TrainingState, *, wide: bool) -> tuple[str, str]:
+    """The bound on training rows since the last evaluation, or just after one, that evaluation's; and the speed."""
+    at = state.progress
+    record = at.history[-1] if at.history else {}
+    if at.sum_rows:
+        bound, reconstruction, kl = (
+            at.sums[name] / at.sum_rows for name in ("bound", "reconstruction", "kl")
+        )
+        speed = at.sum_rows / max(at.training_seconds, 1e-9)
+    elif record:
+        bound, reconstruction, kl = (record[f"train_{name}"] for name in ("elbo", "reconstruction", "kl"))
+        speed = record["examples_per_second"]
+    else:
+        return "", ""
+    if not wide:
+        return f"bound {bound:.1f} (rec {reconstruction:.1f}, kl {kl:.1f})", f"{speed:,.0f}/s"
+    test = f", test {record['test_elbo']:.1f}" if "test_elbo" in record else ""
+    terms = f"bound {bound:.1f} (reconstruction {reconstruction:.1f}, kl {kl:.1f}){test}"
+    return terms, f"{speed:,.0f} examples/s"
+
+
+def _share_done(run: Run, state: TrainingState) -> float:
+    """How much of the budget is used up: of the one that will end the run, if there are several."""
+    at, plan = state.progress, run.assembly.plan
+    shares = [0.0]
+    if plan.epochs is not None:
+        shares.append(at.samples_seen / (plan.epochs * len(run.assembly.data.train)))
+    if plan.steps is not None:
+        shares.append(at.step / plan.steps)
+    if plan.seconds is not None:
+        shares.append(at.seconds / plan.seconds)
+    return min(1.0, max(shares))

@@ -1,10 +1,13 @@
-"""What every command that computes does first."""
+"""What every command that computes does first: compiled programs kept, the model and the rows at hand."""
 
+import warnings
 from pathlib import Path
 
 import jax
+import numpy as np
 import platformdirs
 
+from aevb.datasets import load_rows
 from aevb.errors import RunFolderError
 from aevb.run import RunFolder
 from aevb.storage import existing_folder
@@ -16,9 +19,13 @@ def cache_compilations() -> None:
 
     A cache that JAX's own settings name (`JAX_COMPILATION_CACHE_DIR`) is left alone.
     """
-    if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(Path(platformdirs.user_cache_dir("aevb")) / "compiled"))
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update(
+            "jax_compilation_cache_dir", str(Path(platformdirs.user_cache_dir("aevb")) / "compiled")
+        )
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    # A cache that cannot be written or read costs time, nothing else.
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache")
 
 
 def load_run(path: Path) -> TrainedModel:
@@ -31,4 +38,25 @@ def load_run(path: Path) -> TrainedModel:
     for folder in (RunFolder(path).model, path):
         if (existing_folder(folder) / "model.json").exists():
             return TrainedModel.load(folder)
-    raise RunFolderError(f"no trained model in {path}: neither model/model.json nor model.json is there")
+    if not path.is_dir():
+        raise RunFolderError(
+            f"there is no folder {path}: name the folder of a run, as `aevb train` printed it"
+        )
+    advice = "name the folder of a run, as `aevb train` printed it"
+    if RunFolder(path).recipe.exists():
+        advice = f"its run did not come to an end; go on with `aevb train --resume --out {path}`"
+    raise RunFolderError(
+        f"no trained model in {path}, which has neither model/model.json nor model.json: {advice}"
+    )
+
+
+def rows_for(model: TrainedModel, data: str, data_dir: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows to apply a model to, columns as it was trained on them, and their labels if there are any."""
+    return load_rows(
+        data,
+        n_features=model.n_features,
+        feature_names=model.feature_names,
+        label=model.recipe.label,
+        drop=model.recipe.drop,
+        data_dir=data_dir,
+    )

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aevb.cli.options import DataDirOption, recipe_parameters
+from aevb.cli.options import DataDirOption, help_text, recipe_parameters
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -32,11 +32,16 @@ def make_train() -> Callable[..., None]:
 def train(
     data: Annotated[
         str | None,
-        typer.Argument(help="A named data set (see `aevb datasets`), or a .npy, .npz or .csv file.", show_default=False),
+        typer.Argument(
+            help="A named data set (see `aevb datasets`), or a .npy, .npz or .csv file.", show_default=False
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder [default: runs/DATA].", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help=help_text("The run's folder.", "runs/DATA"), show_default=False)
+    ] = None,
     config: Annotated[
-        str | None, typer.Option(help="A recipe: a TOML file, or a bundled name such as mnist-fast.", show_default=False)
+        str | None,
+        typer.Option(help="A recipe: a TOML file, or a bundled name such as mnist-fast.", show_default=False),
     ] = None,
     data_dir: DataDirOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
@@ -48,7 +53,7 @@ def train(
 
     Ctrl-C stops after the current steps and saves; --resume goes on from there.
     """
-    from aevb.recipe import read_settings
+    from aevb.recipe import Recipe, read_settings
 
     if resume and overwrite:
         raise typer.BadParameter("--resume and --overwrite exclude each other")
@@ -56,46 +61,63 @@ def train(
     asked = {**(read_settings(config) if config else {}), **given}
     if "data" not in asked and not (resume and out):
         raise typer.BadParameter("which data? Name a data set or a file, as in `aevb train mnist`")
-    folder = out or Path("runs") / Path(asked["data"]).stem
+    if not resume:
+        source = f"the settings (options and {config})" if config else "the settings"
+        Recipe.parse(asked, source=source)  # a wrong setting is told before anything is loaded
+    folder = out or Path("runs") / Path(str(asked["data"])).stem
     _train(asked, folder, data_dir, resume, overwrite, quiet)
 
 
 def _train(
     asked: dict[str, Any], folder: Path, data_dir: Path | None, resume: bool, overwrite: bool, quiet: bool
 ) -> None:
+    from rich.console import Console
+
     from aevb import run as runs
-    from aevb.cli.progress import make_reporter
+    from aevb.cli import progress
     from aevb.cli.session import cache_compilations
     from aevb.figures import draw_figures
 
+    console = Console(highlight=False, quiet=quiet)
     cache_compilations()
     with _stop_on_signal() as received:
         if resume:
             run = runs.resume(asked, folder, data_dir=data_dir)
         else:
             run = runs.start(asked, folder, overwrite=overwrite, data_dir=data_dir)
-        with make_reporter(run, quiet) as reporter:
-            run = runs.execute(run, reporter.show, lambda: bool(received))
+        progress.introduce(console, run)
+        if run.is_complete:
+            progress.write(console, f"the run in {folder} is complete: nothing is left to train")
+        with progress.progress(console, run) as show:
+            run = runs.execute(run, show, lambda: bool(received))
     if run.state.progress.status == "interrupted":
-        typer.echo(f"interrupted, and saved: go on with --resume --out {folder}", err=True)
+        typer.echo(f"interrupted, and saved: go on with `aevb train --resume --out {folder}`", err=True)
         sys.exit(128 + received[0])
     draw_figures(run.trained, run.dataset, list(run.state.progress.history), run.folder.figures)
-    reporter.close()
+    progress.conclude(console, run)
 
 
 @contextmanager
 def _stop_on_signal() -> Iterator[list[int]]:
-    """Collect the first Ctrl-C or SIGTERM in the list that this yields; a second one acts as usual."""
+    """Collect the first Ctrl-C or SIGTERM in the list that this yields; a second one acts as usual.
+
+    A signal that was being ignored, as Ctrl-C is in a shell's background job, stays so.
+    """
     received: list[int] = []
 
     def note(number: int, frame: Any) -> None:
         received.append(number)
-        for stop, handler in before.items():
-            signal.signal(stop, handler)
+        restore()
 
-    before = {number: signal.signal(number, note) for number in STOP_SIGNALS}
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, note)
     try:
         yield received
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore()

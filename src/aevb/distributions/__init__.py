@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from aevb.distributions.bernoulli import LogitBernoulli
 from aevb.distributions.divergence import kl_divergence
 from aevb.distributions.normal import LogVarianceNormal
 
@@ -11,4 +12,4 @@ if TYPE_CHECKING:
 else:
     from numpyro.distributions import Distribution
 
-__all__ = ["Distribution", "LogVarianceNormal", "kl_divergence"]
+__all__ = ["Distribution", "LogVarianceNormal", "LogitBernoulli", "kl_divergence"]

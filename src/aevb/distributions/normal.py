@@ -16,8 +16,8 @@ from aevb.typing import PRNGKey
 class LogVarianceNormal(Distribution):
     """N(loc, exp(log_variance)), element by element.
 
-    `numpyro.distributions.Normal` holds the standard deviation, which underflows to 0 in float32 for
-    log-variances below about -200 and takes a logarithm of it in every `log_prob`. Here neither happens.
+    `numpyro.distributions.Normal` holds the standard deviation, and takes its logarithm in every `log_prob`; here the
+    log-variance is used as the network gives it. In float32, log-variances down to about -170 give finite values.
 
     Args:
         loc: mean.

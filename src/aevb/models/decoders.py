@@ -9,9 +9,8 @@ from typing import ClassVar, Literal
 import equinox as eqx
 import jax
 from jaxtyping import Array
-from numpyro.distributions import BernoulliLogits
 
-from aevb.distributions import Distribution, LogVarianceNormal
+from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
 from aevb.networks import over_rows
 from aevb.typing import Codes, PRNGKey
@@ -43,7 +42,7 @@ class BernoulliDecoder(Conditional):
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one Bernoulli per feature."""
         logits = over_rows(self.logits, over_rows(self.network, z))  # pyright: ignore[reportArgumentType]
-        return BernoulliLogits(logits, validate_args=False)  # data are checked once, on the way in
+        return LogitBernoulli(logits)
 
 
 class GaussianDecoder(Conditional):

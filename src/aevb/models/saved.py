@@ -76,7 +76,7 @@ def load_model(
     try:
         autoencoder = rebuild(document["autoencoder"], arrays, {**CLASSES, **(networks or {})})
         n_features = len(autoencoder.model.scaling.loc)
-        jax.eval_shape(_try_out, autoencoder, jax.ShapeDtypeStruct((1, n_features), np.float32))
+        eqx.filter_eval_shape(_try_out, autoencoder, jax.ShapeDtypeStruct((1, n_features), np.float32))
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise InvalidModelFileError(f"{path / 'model.json'} does not describe a model: {error}") from error
     return autoencoder, document["about"]
@@ -96,9 +96,9 @@ def _digest(document: Mapping[str, Any]) -> str:
 def _read_document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InvalidModelFileError(f"no saved model in {path.parent}: it has no {path.name}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidModelFileError(f"{path} is damaged: it is not valid JSON ({error})") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidModelFileError(f"{path} is not the description of an aevb model")
@@ -109,6 +109,9 @@ def _read_document(path: Path) -> dict[str, Any]:
         )
     if document.get("sha256") != _digest(document):
         raise InvalidModelFileError(f"{path} was changed after it was written: its checksum does not match")
+    missing = {"about", "autoencoder", "weights_sha256"} - set(document)
+    if missing:
+        raise InvalidModelFileError(f"{path} lacks {', '.join(sorted(missing))}")
     return document
 
 

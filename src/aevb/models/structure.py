@@ -49,8 +49,8 @@ def describe(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(node, bool | int | float | str) or node is None:
         return node
     if isinstance(node, jax.Array | np.ndarray):
-        arrays[path] = np.asarray(node)
-        return {"array": path}
+        arrays[path] = np.asarray(node, order="C")
+        return {"array": path} if isinstance(node, jax.Array) else {"numpy": path}
     if isinstance(node, tuple | list):
         kind = "tuple" if isinstance(node, tuple) else "list"
         return {kind: [describe(item, f"{path}.{i}", arrays) for i, item in enumerate(node)]}
@@ -86,6 +86,8 @@ def rebuild(node: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, t
     match node:
         case {"array": str(path)}:
             return jnp.asarray(arrays[path])
+        case {"numpy": str(path)}:
+            return arrays[path]
         case {"tuple": list(items)}:
             return tuple(rebuild(item, arrays, classes) for item in items)
         case {"list": list(items)}:

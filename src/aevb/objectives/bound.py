@@ -1,7 +1,7 @@
 """The `Bound` that every objective returns, and the interface of an objective."""
 
 from abc import abstractmethod
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ from aevb.models import AutoEncoder, LatentVariableModel
 from aevb.typing import Codes, PerRow, PRNGKey, Scalar
 
 
+@runtime_checkable
 class Posterior(Protocol):
     """What an objective needs of a posterior, whatever it is: an encoder's output, free parameters, a chain."""
 

@@ -31,7 +31,7 @@ def save_checkpoint(path: Path, state: TrainingState, data_digest: str) -> None:
     Raises:
         OSError: the disk is full or read-only.
     """
-    arrays = {f"{i:04d}": np.asarray(leaf) for i, leaf in enumerate(state.arrays)}
+    arrays = {f"{i:04d}": np.asarray(leaf, order="C") for i, leaf in enumerate(state.arrays)}
     progress = json.dumps(dataclasses.asdict(state.progress))
     metadata = {
         "format": FORMAT,
@@ -62,12 +62,15 @@ def load_checkpoint(path: Path, start: TrainingState, data_digest: str) -> Train
         raise InvalidModelFileError(f"the checkpoint {path} is truncated or damaged: {error}") from error
     if metadata.get("format") != FORMAT:
         raise InvalidModelFileError(f"{path} is not a checkpoint that this aevb reads")
-    if metadata.get("sha256") != _digest(arrays, metadata["progress"]):
+    if metadata.get("sha256") != _digest(arrays, metadata.get("progress", "")):
         raise InvalidModelFileError(f"the checkpoint {path} was changed after it was written: wrong checksum")
     if metadata.get("data") != data_digest:
         raise InvalidDataError("the data have changed since this run was started: start another run on them")
-    fields = json.loads(metadata["progress"])
-    progress = Progress(**{**fields, "history": tuple(fields["history"])})
+    try:
+        fields = json.loads(metadata["progress"])
+        progress = Progress(**{**fields, "history": tuple(fields["history"])})
+    except (LookupError, TypeError, ValueError) as error:
+        raise InvalidModelFileError(f"{path} is not a checkpoint that this aevb reads: {error}") from error
     best = start.autoencoder if progress.best is not None else None
     template = dataclasses.replace(start, best_autoencoder=best)
     leaves = [arrays[name] for name in sorted(arrays)]

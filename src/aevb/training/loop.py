@@ -5,8 +5,9 @@ whoever iterates over it, to be shown, recorded or checkpointed; who stops itera
 """
 
 import dataclasses
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -98,13 +99,10 @@ def _take_steps(
     message = ""
     if not (finite and good.all()):
         # Training is deterministic, so the last good state is found again by taking the good steps only.
-        n_steps = int(np.argmin(good)) if not good.all() else n_steps
-        message = _what_diverged(trace, n_steps, progress.step)
-        after, good_trace, finite = run(n_steps)
-        if not finite:
-            n_steps -= 1
-            after, good_trace, finite = run(n_steps)
-        trace = good_trace
+        all_trace = trace
+        n_steps = _last_good(lambda n: run(n)[2], n_steps if good.all() else int(np.argmin(good)))
+        message = _what_diverged(all_trace, n_steps, progress.step)
+        after, trace, _ = run(n_steps)
     seen = int(np.sum(rows[:n_steps] >= 0))
     state = dataclasses.replace(state, autoencoder=after[0], optimizer_state=after[1])
     return _note(
@@ -119,6 +117,17 @@ def _take_steps(
         status="diverged" if message else "running",
         message=message,
     )
+
+
+def _last_good(is_good: Callable[[int], bool], most: int) -> int:
+    """The largest number up to `most` that is good, by bisection; 0 is, and what follows a bad one is bad."""
+    if is_good(most):
+        return most
+    good, bad = 0, most
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if is_good(middle) else (good, middle)
+    return good
 
 
 def _running_sum(total: float, terms: np.ndarray) -> float:
@@ -171,7 +180,7 @@ def _evaluate(state: TrainingState, plan: Plan, objective: Objective, data: Trai
                 split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()}
             )
     better = data.validation is not None and (
-        progress.best is None or record["validation_elbo"] > progress.best["validation_elbo"]
+        record["validation_elbo"] > (-math.inf if progress.best is None else progress.best["validation_elbo"])
     )
     if better:
         state = dataclasses.replace(state, best_autoencoder=state.autoencoder)

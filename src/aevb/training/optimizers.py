@@ -9,6 +9,13 @@ OptimizerName = Literal["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"
 ScheduleName = Literal["constant", "cosine"]
 
 
+# The gradient of a Gaussian's log density grows as 1/variance, and one plain step along a long one throws the
+# log-variance heads off for good. Measured on Frey Face, digits and wine at the paper's step sizes, 0.01, 0.02 and
+# 0.1: with steps held to these lengths the bound rises; without, it diverges within 50 steps. (Momentum of 0.9
+# multiplies the length of a persistent step by ten.) The other rules normalize their steps themselves.
+DEFAULT_CLIP_NORMS = {"sgd": 10.0, "momentum": 1.0}
+
+
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
     """Which optimizer, and its settings. Hashable, so that a compiled program can be found again by it.
@@ -19,7 +26,7 @@ class Optimizer:
         schedule: `constant`, or `cosine` down to zero at the last step.
         warmup_steps: steps over which the step size rises linearly from zero.
         total_steps: the length of the run; only the cosine schedule needs it.
-        clip_norm: longest allowed global norm of a gradient; None for no clipping.
+        clip_norm: longest allowed global norm of a gradient; 0 for no limit; None for `DEFAULT_CLIP_NORMS`.
         weight_decay: of `adamw`, decoupled.
     """
 
@@ -42,9 +49,8 @@ class Optimizer:
             "adam": lambda: optax.adam(rate),
             "adamw": lambda: optax.adamw(rate, weight_decay=self.weight_decay),
         }[self.name]()
-        return (
-            rule if self.clip_norm is None else optax.chain(optax.clip_by_global_norm(self.clip_norm), rule)
-        )
+        limit = DEFAULT_CLIP_NORMS.get(self.name, 0.0) if self.clip_norm is None else self.clip_norm
+        return optax.chain(optax.clip_by_global_norm(limit), rule) if limit else rule
 
     def _schedule(self) -> optax.ScalarOrSchedule:
         if self.schedule == "cosine":

@@ -61,8 +61,13 @@ class TrainingData:
     @cached_property
     def digest(self) -> str:
         """A checksum of all rows, by which a resumed run knows that its data are still the same."""
-        parts = (part for part in (self.train, self.validation, self.test) if part is not None)
-        return "-".join(f"{zlib.crc32(np.ascontiguousarray(part).data):08x}" for part in parts)
+        parts = (self.train, self.validation, self.test)
+        return "-".join("none" if part is None else _checksum(part) for part in parts)
+
+
+def _checksum(x: np.ndarray) -> str:
+    """Of the values and the number of rows."""
+    return f"{len(x)}:{zlib.crc32(np.ascontiguousarray(x).data):08x}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,65 @@
+import errno
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import aevb as library
+from aevb.cli.main import app, describe
+from aevb.recipe import Recipe
+from command_line import aevb, must
+
+HEAVY = {"jax", "numpyro", "equinox", "optax", "sklearn", "matplotlib", "scipy", "pandas"}
+
+
+@pytest.mark.parametrize(
+    "code", ["import aevb", "from aevb.cli import main\ntry: main()\nexcept SystemExit: pass"]
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(code):
+    code += f"\nimport sys; print('loaded:', sorted({HEAVY} & set(sys.modules)))"
+    command = [sys.executable, "-c", code, "--help"]
+    assert "loaded: []" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_python_m_is_the_same():
+    command = [sys.executable, "-m", "aevb", "--version"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == f"aevb {library.__version__}\n"
+
+
+def test_help_names_every_command():
+    listed = must("--help")
+    for command in ("train", "evaluate", "sample", "encode", "decode", "reconstruct", "plot", "datasets"):
+        assert command in listed
+        assert "Usage: aevb" in must(command, "--help")
+
+
+def test_train_has_an_option_for_every_setting_with_its_default(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = must("train", "--help")
+    for name in set(Recipe.model_fields) - {"data"}:
+        assert f"--{name.replace('_', '-')} " in listed
+    for default in ("[default: runs/DATA]", "[default: 0.001]", "[default: relu]", "[default: 400]"):
+        assert default in listed
+    assert "[default: 10, if no other budget]" in listed
+    assert "(relu)" not in listed
+
+
+@pytest.mark.parametrize("arguments", [("train", "digits", "--latnets", 3), ("nonsense",), ("evaluate",), ()])
+def test_wrong_usage_is_exit_code_2(arguments):
+    assert aevb(*arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.ENOSPC, "Free some space"), (errno.EROFS, "Name a place"), (errno.EACCES, "Name a place")],
+)
+def test_errors_of_the_system_say_where_and_what_to_do(number, advice):
+    message = describe(OSError(number, "no", "some/file"))
+    assert message.startswith("some/file: no")
+    assert advice in message
+
+
+def test_every_command_explains_itself():
+    assert all(inspect.getdoc(command.callback) for command in app.registered_commands)

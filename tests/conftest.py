@@ -1,0 +1,27 @@
+"""What all tests share. Nothing here changes a dtype, a seed or any other global setting of JAX."""
+
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+# How often a statistical test with a new seed may fail although the code is right. Seeds are fixed, so a test that
+# passes once passes always; the rate says how little luck was in the choice of its seed.
+FALSE_ALARM = 1e-6
+
+
+@pytest.fixture(scope="session")
+def assert_jointly_normal():
+    """Fails where z-scores are too far from zero, together, to be independent draws of N(0, 1).
+
+    The false-alarm rate is 1e-6 per call, as far as the scores are normal.
+    """
+
+    def check(z, n=None):
+        z = np.asarray(z, float).ravel()
+        statistic = np.sum(z**2)
+        assert np.all(np.isfinite(z))
+        assert statistic < chi2.isf(FALSE_ALARM, n or z.size), (
+            f"chi-square {statistic:.1f} of {z.size} scores"
+        )
+
+    return check

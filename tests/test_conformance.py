@@ -1,0 +1,130 @@
+"""One table of every public class of models and objectives, the promises that all keep, and who is missing from it."""
+
+import inspect
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import aevb.distributions
+import aevb.models
+import aevb.networks
+import aevb.objectives
+from aevb.batch import Batch
+from aevb.models.structure import CLASSES, describe, rebuild
+from aevb.networks import MLP
+from aevb.objectives import SGVBA, SGVBB, MaximumAPosteriori
+from oracles import same_bits, tiny
+
+KEY = jax.random.key(0)
+X = jnp.asarray(np.random.default_rng(0).uniform(size=(4, 5)).astype(np.float32))
+BATCH, Z = Batch(X), jnp.asarray(np.random.default_rng(1).normal(size=(4, 2)).astype(np.float32))
+
+# A conditional, what it is given, and the shapes of batch and event that it then has.
+CONDITIONALS = {
+    "StandardNormalPrior": (lambda: tiny().model.prior, BATCH, (), (2,)),
+    "GaussianEncoder": (lambda: tiny().encoder, BATCH, (4,), (2,)),
+    "BernoulliDecoder": (lambda: tiny("bernoulli").model.decoder, Z, (4, 5), ()),
+    "GaussianDecoder": (lambda: tiny("gaussian").model.decoder, Z, (4, 5), ()),
+}
+# The other modules of a saved model.
+MODULES = {
+    "AutoEncoder": tiny,
+    "LatentVariableModel": lambda: tiny("gaussian-sigmoid").model,
+    "MLP": lambda: MLP(3, (4, 2), "silu", key=KEY),
+}
+OBJECTIVES = {
+    "SGVBA": lambda: SGVBA(3),
+    "SGVBB": lambda: SGVBB(2),
+    "MaximumAPosteriori": lambda: MaximumAPosteriori(SGVBB()),
+}
+# Classes that are built by others and are tested through them.
+WITHIN = {
+    "AmortizedPosterior": "objectives: every objective is given one",
+    "Bound": "objectives: every objective returns one",
+    "LogVarianceNormal": "distributions/test_normal.py",
+    "LogitBernoulli": "distributions/test_bernoulli.py",
+}
+
+
+@pytest.mark.parametrize("package", ["models", "objectives", "distributions", "networks"])
+def test_every_public_class_is_in_a_table(package):
+    module = getattr(aevb, package)
+    exported = {name: getattr(module, name) for name in module.__all__}
+    concrete = {
+        name
+        for name, thing in exported.items()
+        if inspect.isclass(thing)
+        and thing.__module__.startswith("aevb.")
+        and not inspect.isabstract(thing)
+        and not getattr(thing, "_is_protocol", False)
+    }
+    missing = concrete - set(CONDITIONALS) - set(MODULES) - set(OBJECTIVES) - set(WITHIN)
+    assert not missing, f"add {sorted(missing)} to a table of {__file__}"
+
+
+def test_the_tables_hold_no_class_that_is_gone():
+    packages = (aevb.models, aevb.objectives, aevb.distributions, aevb.networks)
+    exported = set().union(*(package.__all__ for package in packages))
+    assert set(CONDITIONALS) | set(MODULES) | set(OBJECTIVES) | set(WITHIN) <= exported
+
+
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_a_conditional_returns_a_distribution_of_its_shape(name):
+    build, given, batch_shape, event_shape = CONDITIONALS[name]
+    conditional = build()
+    assert type(conditional).__name__ == name
+
+    @eqx.filter_jit
+    def use(conditional, given):
+        distribution = conditional(given)
+        assert distribution.batch_shape == batch_shape
+        assert distribution.event_shape == event_shape
+        draws = distribution.sample(KEY, (3,))
+        return draws, distribution.log_prob(draws), distribution.mean
+
+    draws, log_prob, mean = use(conditional, given)
+    assert draws.shape == (3, *batch_shape, *event_shape)
+    assert log_prob.shape == (3, *batch_shape)
+    assert mean.shape == (*batch_shape, *event_shape)
+    assert np.all(np.isfinite(log_prob))
+
+
+@pytest.mark.parametrize("name", [*CONDITIONALS, *MODULES])
+def test_a_module_is_saved_and_built_again(name):
+    module = (CONDITIONALS[name][0] if name in CONDITIONALS else MODULES[name])()
+    arrays = {}
+    again = rebuild(describe(module, "", arrays), arrays, CLASSES)
+    assert type(again) is type(module)
+    assert same_bits(again, module)
+    assert jax.tree.structure(again) == jax.tree.structure(module)
+
+
+@eqx.filter_jit
+def evaluate(objective, autoencoder, batch):
+    return objective(KEY, autoencoder.model, autoencoder.posterior(batch), batch)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_an_objective_returns_a_bound_per_row(name):
+    objective, autoencoder = OBJECTIVES[name](), tiny()
+    assert type(objective).__name__ == name
+    assert isinstance(objective.estimand, str)
+    hash(objective)  # a compiled program is found again by it
+    bound = evaluate(objective, autoencoder, BATCH)
+    assert bound.value.shape == bound.surrogate.shape == (4,)
+    assert {part.shape for part in bound.parts.values()} == {(4,)}
+    assert jnp.shape(bound.global_term) == ()
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(bound))
+    np.testing.assert_allclose(
+        bound.parts["reconstruction"] - bound.parts["kl"], bound.value, rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_an_objective_leaves_the_weights_of_rows_to_training(name):
+    weighted = Batch(X, weight=jnp.asarray(np.array([1, 0, 1, 0], np.float32)))
+    plain, other = (evaluate(OBJECTIVES[name](), tiny(), batch) for batch in (BATCH, weighted))
+    np.testing.assert_allclose(plain.value, other.value, rtol=1e-6)

@@ -1,0 +1,98 @@
+import tomllib
+
+import pytest
+
+from aevb.errors import InvalidRecipeError
+from aevb.recipe import Recipe, read_settings
+
+OTHERS = {
+    "data": "some, file.csv",
+    "label": "kind",
+    "drop": ("a", "b c"),
+    "image_shape": (8, 6),
+    "hidden": (500, 300),
+    "epochs": 3,
+    "steps": 70,
+    "minutes": 1.5,
+    "clip_norm": 10.0,
+    "validation": 0.25,
+    "patience": 4,
+    "likelihood": "gaussian-sigmoid",
+    "seed": 2**32 - 1,
+}
+
+
+@pytest.mark.parametrize("settings", [{}, OTHERS])
+def test_a_recipe_goes_through_toml_unchanged(tmp_path, settings):
+    recipe = Recipe.parse(settings)
+    (tmp_path / "recipe.toml").write_text(recipe.to_toml())
+    assert Recipe.parse(read_settings(str(tmp_path / "recipe.toml"))) == recipe
+
+
+def test_a_command_line_gives_lists_as_text():
+    recipe = Recipe.parse({"hidden": "400, 200", "drop": "a,b", "image_shape": "28,20"})
+    assert (recipe.hidden, recipe.drop, recipe.image_shape) == ((400, 200), ("a", "b"), (28, 20))
+    assert Recipe.parse({"hidden": 7}).hidden == (7,)
+    assert Recipe.parse({"hidden": ""}).hidden == ()
+
+
+def test_ten_epochs_unless_there_is_another_budget():
+    assert Recipe().epoch_budget == 10
+    assert Recipe(steps=5).epoch_budget is None
+    assert Recipe(epochs=3, minutes=1.0).epoch_budget == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragments"),
+    [
+        ({"latnets": 3}, ("unknown setting 'latnets'", "did you mean 'latents'", "batch_size")),
+        ({"latents": 0}, ("latents = 0", "greater than 0")),
+        ({"hidden": [8, -1]}, ("hidden = -1", "greater than 0")),
+        ({"epochs": "many"}, ("epochs = 'many'", "integer")),
+        ({"learning_rate": float("nan")}, ("learning_rate", "finite")),
+        ({"activation": "rleu"}, ("activation = 'rleu'", "relu")),
+        ({"validation": 1.0}, ("validation = 1.0", "less than 1")),
+        ({"seed": -1}, ("seed = -1",)),
+        ({"data": ""}, ("data = ''",)),
+        ({"patience": 3}, ("patience needs validation rows",)),
+        ({"schedule": "cosine", "minutes": 1}, ("cosine schedule must know its last step",)),
+        ({"image_shape": "5"}, ("height,width",)),
+        ({"latents": 0, "samples": 0}, ("latents = 0", "samples = 0")),
+    ],
+)
+def test_mistakes_are_named(settings, fragments):
+    with pytest.raises(InvalidRecipeError) as caught:
+        Recipe.parse(settings, source="here")
+    assert str(caught.value).startswith("here: ")
+    assert all(fragment in str(caught.value) for fragment in fragments)
+
+
+def test_mistakes_are_named_as_the_user_names_them():
+    with pytest.raises(InvalidRecipeError, match="n_latents = 0"):
+        Recipe.parse({"latents": 0}, names={"latents": "n_latents"})
+
+
+def test_bundled_recipes_are_valid():
+    from importlib.resources import files
+
+    names = [
+        entry.name.removesuffix(".toml") for entry in files("aevb.recipes").iterdir() if ".toml" in entry.name
+    ]
+    assert "mnist-fast" in names
+    for name in names:
+        assert Recipe.parse(read_settings(name)).data
+
+
+def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path):
+    with pytest.raises(InvalidRecipeError, match="mnist-fast"):
+        read_settings("mnist-fats")
+    (tmp_path / "bad.toml").write_text("latents = = 3")
+    with pytest.raises(InvalidRecipeError, match="not valid TOML"):
+        read_settings(str(tmp_path / "bad.toml"))
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidRecipeError, match="not a file that can be read"):
+        read_settings(str(tmp_path / "binary.toml"))
+
+
+def test_none_has_no_place_in_toml():
+    assert "epochs" not in tomllib.loads(Recipe().to_toml())
