@@ -11,6 +11,7 @@ from scipy.stats import multivariate_normal, norm
 from aevb.datasets import Scaling
 from aevb.models import (
     AutoEncoder,
+    Constant,
     GaussianEncoder,
     LatentVariableModel,
     StandardNormalPrior,
@@ -112,7 +113,7 @@ class LinearGaussian:
         decoder = with_log_variance(decoder, self.log_variance)
         q = with_log_variance(with_head(autoencoder.encoder, "loc", a, c), log_v)
         return AutoEncoder(
-            LatentVariableModel(autoencoder.model.prior, decoder, autoencoder.model.scaling), q
+            LatentVariableModel(autoencoder.model.prior, decoder, autoencoder.model.log_scale), q
         )
 
 
@@ -142,12 +143,16 @@ def tiny(likelihood="gaussian", d=5, k=2, hidden=(4,), activation="tanh", seed=0
         key = jax.random.key(0)
         encoder = GaussianEncoder(MLP(d, hidden, activation, key=key), d, k, key=key)
         decoder = make_decoder(likelihood, MLP(k, hidden, activation, key=key), k, d, key=key)
-        model = LatentVariableModel(StandardNormalPrior(k), decoder, scaling or Scaling.identity(d))
+        model = LatentVariableModel(StandardNormalPrior(k), decoder, Constant(jnp.zeros(d)))
         return AutoEncoder(model, encoder)
 
     rng = np.random.default_rng(seed)
     shapes = eqx.filter_eval_shape(build)
-    return jax.tree.map(lambda w: jnp.asarray(0.5 * rng.normal(size=w.shape).astype(w.dtype)), shapes)
+    drawn = jax.tree.map(lambda w: jnp.asarray(0.5 * rng.normal(size=w.shape).astype(w.dtype)), shapes)
+    log_scale = (scaling or Scaling.identity(d)).log_scale
+    return eqx.tree_at(
+        lambda a: a.model.log_scale.value, drawn, jnp.asarray(log_scale, jnp.result_type(float))
+    )
 
 
 def same_bits(a, b):

@@ -24,10 +24,8 @@ def build(path: str) -> Callable[[], float]:
         nonlocal state
         progress = dataclasses.replace(state.progress, status="running")
         plan = dataclasses.replace(assembly.plan, epochs=progress.epoch + 1)
-        for state in train(
-            dataclasses.replace(state, progress=progress), plan, assembly.objective, assembly.data
-        ):
-            pass
+        start = dataclasses.replace(state, progress=progress)
+        *_, state = train(start, plan, assembly.objective, assembly.data)
         return -state.progress.history[-1]["train_elbo"]
 
     return run_epoch

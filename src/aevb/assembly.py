@@ -14,6 +14,7 @@ from aevb.datasets import Dataset, Scaling, check_rows, check_support, split_row
 from aevb.errors import InvalidRecipeError
 from aevb.models import (
     AutoEncoder,
+    Constant,
     GaussianEncoder,
     LatentVariableModel,
     Likelihood,
@@ -41,6 +42,7 @@ class Assembly:
         objective: what to maximize.
         plan: how.
         data: rows in scaled units.
+        preparation: how rows in the user's units become these.
         likelihood: the name of p(x|z).
         bound: what the objective's value is: an evidence lower bound, or for grey pixels under a Bernoulli
             likelihood, whose terms are no log densities, a cross-entropy bound.
@@ -50,6 +52,7 @@ class Assembly:
     objective: Objective
     plan: Plan
     data: TrainingData
+    preparation: "Preparation"
     likelihood: Likelihood
     bound: str
 
@@ -68,6 +71,11 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     """
     names = dataset.feature_names
     x = check_rows(dataset.x_train, name="the training data", feature_names=names, min_rows=2)
+    if dataset.image_shape is not None and math.prod(dataset.image_shape) != x.shape[1]:
+        height, width = dataset.image_shape
+        raise InvalidRecipeError(
+            f"image_shape {height},{width} does not go with rows of {x.shape[1]} features"
+        )
     kept, held_out = split_rows(len(x), recipe.validation, recipe.seed)
     scaling = Scaling.fit(x[kept] if len(held_out) else x, recipe.scale)
     prepare = Preparation(scaling, recipe.binarize, recipe.seed)
@@ -78,16 +86,18 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
             check_rows(dataset.x_test, name="the test data", feature_names=names, n_features=x.shape[1])
         )
     train = scaling.apply(train) if recipe.binarize == "dynamic" else prepare(train)
-    likelihood = choose_likelihood(recipe.likelihood, train)
+    is_image = dataset.image_shape is not None or x.dtype == np.uint8
+    likelihood = choose_likelihood(recipe.likelihood, train, is_image)
     for name, rows in (("training", train), ("validation", validation), ("test", test)):
         if rows is not None:
             check_likelihood(likelihood, rows, name=f"the {name} data", feature_names=names)
     grey = likelihood == "bernoulli" and recipe.binarize != "dynamic" and not is_binary(train)
     return Assembly(
-        build_autoencoder(recipe, likelihood, scaling, networks),
+        build_autoencoder(recipe, likelihood, jnp.asarray(scaling.log_scale, jnp.float32), networks),
         build_objective(recipe),
         build_plan(recipe, len(train)),
         TrainingData(train, validation, test),
+        prepare,
         likelihood,
         CROSS_ENTROPY_BOUND if grey else ELBO,
     )
@@ -131,11 +141,12 @@ def is_binary(x: Float[np.ndarray, "rows features"]) -> bool:
     return bool(np.all((x == 0) | (x == 1)))
 
 
-def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"]) -> Likelihood:
-    """The likelihood that `auto` stands for: Bernoulli for values in [0, 1], otherwise Gaussian."""
+def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"], is_image: bool) -> Likelihood:
+    """The likelihood that `auto` stands for: Bernoulli for binary values and for images in [0, 1], else Gaussian."""
     if name != "auto":
         return name  # pyright: ignore[reportReturnType]
-    return "bernoulli" if x.min() >= 0 and x.max() <= 1 else "gaussian"
+    grey = is_image and x.min() >= 0 and x.max() <= 1
+    return "bernoulli" if grey or is_binary(x) else "gaussian"
 
 
 def check_likelihood(
@@ -150,11 +161,11 @@ def check_likelihood(
 def build_autoencoder(
     recipe: Recipe,
     likelihood: Likelihood,
-    scaling: Scaling,
+    log_scale: Float[jax.Array, " features"],
     networks: Networks,
 ) -> AutoEncoder:
     """The model with its initial weights, a function of the recipe's seed."""
-    n_features, n_latents = len(scaling.loc), recipe.latents
+    n_features, n_latents = len(log_scale), recipe.latents
     keys = jax.random.split(jax.random.key(recipe.seed), 4)
     encoder_network, decoder_network = networks
     if encoder_network is None:
@@ -164,7 +175,8 @@ def build_autoencoder(
     encoder = GaussianEncoder(_check_network(encoder_network, n_features), n_features, n_latents, key=keys[2])
     decoder_network = _check_network(decoder_network, n_latents)
     decoder = make_decoder(likelihood, decoder_network, n_latents, n_features, key=keys[3])
-    return AutoEncoder(LatentVariableModel(StandardNormalPrior(n_latents), decoder, scaling), encoder)
+    model = LatentVariableModel(StandardNormalPrior(n_latents), decoder, Constant(log_scale))
+    return AutoEncoder(model, encoder)
 
 
 def _check_network(network: eqx.Module, n_inputs: int) -> eqx.Module:
@@ -193,12 +205,13 @@ def build_plan(recipe: Recipe, n_rows: int) -> Plan:
     """The plan of training, for a number of training rows."""
     steps_per_epoch = math.ceil(n_rows / min(recipe.batch_size, n_rows))
     limits = (recipe.steps, recipe.epoch_budget and recipe.epoch_budget * steps_per_epoch)
+    last_step = min((limit for limit in limits if limit is not None), default=None)
     optimizer = Optimizer(
         recipe.optimizer,
         recipe.learning_rate,
         recipe.schedule,
         recipe.warmup,
-        min((limit for limit in limits if limit is not None), default=None),
+        last_step if recipe.schedule == "cosine" else None,
         recipe.clip_norm,
         recipe.weight_decay,
     )

@@ -37,12 +37,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_latents: dimensions of the code z.
         hidden: widths of the hidden layers, of both networks.
         activation: "relu", "tanh", "silu" or "gelu".
-        likelihood: "bernoulli", "gaussian", "gaussian-sigmoid" (means in [0, 1]), or "auto": Bernoulli for data in
-            [0, 1], otherwise Gaussian.
+        likelihood: "bernoulli", "gaussian", "gaussian-sigmoid" (means in [0, 1]), or "auto": Bernoulli for
+            binary data and for images in [0, 1], otherwise Gaussian.
         objective: "sgvb-a", every term of the bound sampled, or "sgvb-b", the KL divergence in closed form.
         n_samples: draws of z per row and step, L.
         weight_prior: "none", or "normal" for maximum a posteriori with N(0, 1) on every generative weight.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
+        image_shape: height and width, where a row is an image; unsigned bytes are taken for pixels without it.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
         validation: share of the training rows that choose the best model.
         batch_size: rows per minibatch, M.
@@ -84,6 +85,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_samples: int = 1,
         weight_prior: str = "none",
         scale: str = "auto",
+        image_shape: tuple[int, int] | None = None,
         binarize: str = "none",
         validation: float = 0.0,
         batch_size: int = 128,
@@ -108,6 +110,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_samples = n_samples
         self.weight_prior = weight_prior
         self.scale = scale
+        self.image_shape = image_shape
         self.binarize = binarize
         self.validation = validation
         self.batch_size = batch_size
@@ -245,7 +248,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         settings = {_RECIPE_NAMES.get(k, k): v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
         names_here = {**_ARGUMENT_NAMES, "seed": "random_state"}
         recipe = Recipe.parse({"data": "X", "seed": self._seed, **settings}, source="VAE", names=names_here)
-        dataset = Dataset("X", check_rows(x, name="X", feature_names=names), feature_names=names)
+        x = check_rows(x, name="X", feature_names=names)
+        dataset = Dataset("X", x, image_shape=self.image_shape, feature_names=names)
         assembly = assemble(recipe, dataset, (self.encoder_network, self.decoder_network))
         state = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
         return trained_model(state, recipe, dataset, assembly), assembly.plan, state, assembly.data

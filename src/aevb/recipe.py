@@ -70,7 +70,7 @@ class Recipe(BaseModel):
     )
     activation: Literal["relu", "tanh", "silu", "gelu"] = Field("relu", description="Between layers.")
     likelihood: Literal["auto", "bernoulli", "gaussian", "gaussian-sigmoid"] = Field(
-        "auto", description="p(x|z); auto: bernoulli for data in [0, 1], else gaussian."
+        "auto", description="p(x|z); auto: bernoulli for binary data and images in [0, 1], else gaussian."
     )
     # The objective.
     objective: Literal["sgvb-a", "sgvb-b"] = Field(

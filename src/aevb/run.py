@@ -18,12 +18,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 
 from aevb.assembly import Assembly, assemble
 from aevb.datasets import Dataset, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.models import learned
 from aevb.recipe import Recipe, read_settings
 from aevb.storage import append_to_file, existing_folder, write_file
 from aevb.trained import TrainedModel
@@ -91,7 +91,13 @@ class Run:
 def trained_model(state: TrainingState, recipe: Recipe, dataset: Dataset, assembly: Assembly) -> TrainedModel:
     """What a training state has learned, with what is needed to use it."""
     return TrainedModel(
-        state.chosen, recipe, assembly.likelihood, assembly.bound, dataset.feature_names, dataset.image_shape
+        state.chosen,
+        assembly.preparation,
+        recipe,
+        assembly.likelihood,
+        assembly.bound,
+        dataset.feature_names,
+        dataset.image_shape,
     )
 
 
@@ -205,7 +211,7 @@ def summary(run: Run) -> dict[str, Any]:
     last = progress.history[-1] if progress.history else {}
     reported = progress.best or last
     key = bound_key(run.assembly.bound)
-    n_parameters = sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(autoencoder, eqx.is_inexact_array)))
+    n_parameters = sum(leaf.size for leaf in jax.tree.leaves(learned(autoencoder)))
     return {
         "status": progress.status,
         "data": run.recipe.data,

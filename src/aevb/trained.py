@@ -12,7 +12,7 @@ from jaxtyping import Float, Num
 
 from aevb import inference
 from aevb.assembly import Preparation, build_objective, check_likelihood
-from aevb.datasets import check_rows
+from aevb.datasets import Scaling, check_rows
 from aevb.errors import InvalidModelFileError, InvalidRecipeError
 from aevb.models import AutoEncoder, load_model, save_model
 from aevb.objectives import row_bounds
@@ -26,6 +26,7 @@ class TrainedModel:
 
     Args:
         autoencoder: p(z) p(x|z) and q(z|x).
+        preparation: how rows become what the model is given.
         recipe: how it was trained.
         likelihood: the name of p(x|z).
         bound: what its bound is called: "evidence lower bound" or "cross-entropy bound".
@@ -34,6 +35,7 @@ class TrainedModel:
     """
 
     autoencoder: AutoEncoder
+    preparation: Preparation
     recipe: Recipe
     likelihood: str
     bound: str
@@ -43,7 +45,7 @@ class TrainedModel:
     @property
     def n_features(self) -> int:
         """The number of columns."""
-        return len(self.autoencoder.model.scaling.loc)
+        return self.autoencoder.model.n_features
 
     @property
     def pixel_range(self) -> tuple[float, float] | None:
@@ -60,7 +62,7 @@ class TrainedModel:
             InvalidDataError: what cannot be used, and where.
         """
         x = check_rows(x, n_features=self.n_features, feature_names=self.feature_names)
-        rows = Preparation(self.autoencoder.model.scaling, self.recipe.binarize, self.recipe.seed)(x)
+        rows = self.preparation(x)
         check_likelihood(self.likelihood, rows, name="x", feature_names=self.feature_names)
         return rows
 
@@ -106,12 +108,13 @@ class TrainedModel:
         return inference.log_marginal(self.autoencoder, self.prepare(x), jax.random.key(seed), n_samples)
 
     def _undo(self, x: np.ndarray) -> np.ndarray:
-        return self.autoencoder.model.scaling.undo(x)
+        return self.preparation.scaling.undo(x)
 
     def save(self, path: Path) -> None:
         """Write the model's folder in one step."""
         about = {
             "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
+            "scaling": dataclasses.asdict(self.preparation.scaling),
             "likelihood": self.likelihood,
             "bound": self.bound,
             "feature_names": self.feature_names,
@@ -128,9 +131,12 @@ class TrainedModel:
         """
         autoencoder, about = load_model(path, networks)
         try:
+            recipe = Recipe.parse(about["recipe"], source=f"{path}: the recipe inside")
+            scaling = Scaling(tuple(about["scaling"]["loc"]), tuple(about["scaling"]["scale"]))
             return cls(
                 autoencoder,
-                Recipe.parse(about["recipe"], source=f"{path}: the recipe inside"),
+                Preparation(scaling, recipe.binarize, recipe.seed),
+                recipe,
                 about["likelihood"],
                 about["bound"],
                 _tuple(about["feature_names"]),

@@ -8,6 +8,7 @@ import pytest
 
 from aevb.batch import Batch
 from aevb.datasets import Scaling
+from aevb.models import split_learned
 from aevb.objectives import SGVBA, SGVBB, row_bounds
 from oracles import LinearGaussian, tiny
 
@@ -168,7 +169,7 @@ def test_gradients_are_finite_differences(cls, likelihood):
     with jax.enable_x64(True):
         autoencoder = tiny(likelihood, d=3, k=2, hidden=(3,), scaling=Scaling((0.0,) * 3, (1.0, 2.0, 3.0)))
         batch = Batch(jnp.asarray(x), weight=jnp.asarray(np.array([1.0, 1.0, 1.0, 0.0])))
-        learned, rest = eqx.partition(autoencoder, eqx.is_inexact_array)
+        learned, rest = split_learned(autoencoder)
         leaves, tree = jax.tree.flatten(learned)
         start = np.concatenate([np.ravel(leaf) for leaf in leaves])
         assert start.dtype == np.float64

@@ -70,6 +70,6 @@ def _kl_per_latent(autoencoder: AutoEncoder, batch: Batch) -> Float[Array, "batc
 def _simulate(
     autoencoder: AutoEncoder, key: PRNGKey
 ) -> tuple[Float[Array, "batch features"], Float[Array, "batch features"]]:
-    blank = Batch(jnp.zeros((BLOCK_ROWS, len(autoencoder.model.scaling.loc))))
+    blank = Batch(jnp.zeros((BLOCK_ROWS, autoencoder.model.n_features)))
     z, x = autoencoder.model.simulate(key, blank)
     return x, autoencoder.model.decoder(z).mean

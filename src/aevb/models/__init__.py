@@ -1,6 +1,7 @@
 """Generative models p(z) p(x|z), recognition models q(z|x), and how they are kept on disk."""
 
 from aevb.models.conditional import Conditional
+from aevb.models.constant import Constant, learned, split_learned
 from aevb.models.decoders import BernoulliDecoder, GaussianDecoder, Likelihood, make_decoder
 from aevb.models.encoders import GaussianEncoder
 from aevb.models.latent_variable_model import AmortizedPosterior, AutoEncoder, LatentVariableModel
@@ -12,12 +13,15 @@ __all__ = [
     "AutoEncoder",
     "BernoulliDecoder",
     "Conditional",
+    "Constant",
     "GaussianDecoder",
     "GaussianEncoder",
     "LatentVariableModel",
     "Likelihood",
     "StandardNormalPrior",
+    "learned",
     "load_model",
     "make_decoder",
     "save_model",
+    "split_learned",
 ]

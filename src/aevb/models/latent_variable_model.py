@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from numpyro.distributions import Independent
 
 from aevb.batch import Batch
-from aevb.datasets import Scaling
 from aevb.distributions import Distribution, kl_divergence
 from aevb.models.conditional import Conditional
+from aevb.models.constant import Constant
 from aevb.models.decoders import BernoulliDecoder, GaussianDecoder
 from aevb.models.encoders import GaussianEncoder
 from aevb.typing import Codes, PerRow, PRNGKey, Rows
@@ -20,13 +20,19 @@ class LatentVariableModel(eqx.Module):
     Args:
         prior: p(z).
         decoder: p(x|z), over scaled features.
-        scaling: how features were scaled. Its Jacobian is in every log density, so densities are per the user's
-            units; the mass function (or cross-entropy) of a Bernoulli needs none.
+        log_scale: log of the factor by which each feature was divided, shape `(features,)`. This Jacobian is in
+            every log density, so densities are per the user's units; the mass function (or cross-entropy) of a
+            Bernoulli needs none.
     """
 
     prior: Conditional
     decoder: BernoulliDecoder | GaussianDecoder
-    scaling: Scaling = eqx.field(static=True)
+    log_scale: Constant
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the data."""
+        return self.log_scale.value.shape[0]
 
     def log_prior(self, z: Codes, batch: Batch) -> PerRow:
         """log p(z), nats per row."""
@@ -36,7 +42,7 @@ class LatentVariableModel(eqx.Module):
         """log p(x|z), nats per row, summed over observed entries only."""
         log_prob = self.decoder(z).log_prob(batch.observed)
         if self.decoder.is_density:
-            log_prob = log_prob - jnp.asarray(self.scaling.log_scale, batch.x.dtype)
+            log_prob = log_prob - self.log_scale.value.astype(batch.x.dtype)
         if batch.mask is not None:
             log_prob = jnp.where(batch.mask, log_prob, 0.0)
         return jnp.sum(log_prob, axis=-1)

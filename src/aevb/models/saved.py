@@ -75,7 +75,7 @@ def load_model(
     _check_classes(path, document["autoencoder"], networks or {})
     try:
         autoencoder = rebuild(document["autoencoder"], arrays, {**CLASSES, **(networks or {})})
-        n_features = len(autoencoder.model.scaling.loc)
+        n_features = autoencoder.model.n_features
         eqx.filter_eval_shape(_try_out, autoencoder, jax.ShapeDtypeStruct((1, n_features), np.float32))
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise InvalidModelFileError(f"{path / 'model.json'} does not describe a model: {error}") from error

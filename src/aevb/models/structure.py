@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aevb.datasets import Scaling
+from aevb.models.constant import Constant
 from aevb.models.decoders import BernoulliDecoder, GaussianDecoder
 from aevb.models.encoders import GaussianEncoder
 from aevb.models.latent_variable_model import AutoEncoder, LatentVariableModel
@@ -19,7 +19,7 @@ from aevb.networks import MLP
 
 _OWN = (
     *(AutoEncoder, LatentVariableModel, StandardNormalPrior, GaussianEncoder),
-    *(BernoulliDecoder, GaussianDecoder, MLP, Scaling),
+    *(BernoulliDecoder, GaussianDecoder, MLP, Constant),
 )
 # A user's network is usually made of Equinox's layers and JAX's activations: holders of data, and plain functions.
 CLASSES: dict[str, type] = {f"aevb:{cls.__name__}": cls for cls in _OWN} | {
@@ -50,7 +50,7 @@ def describe(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         return node
     if isinstance(node, jax.Array | np.ndarray):
         arrays[path] = np.asarray(node, order="C")
-        return {"array": path} if isinstance(node, jax.Array) else {"numpy": path}
+        return {"array": path}
     if isinstance(node, tuple | list):
         kind = "tuple" if isinstance(node, tuple) else "list"
         return {kind: [describe(item, f"{path}.{i}", arrays) for i, item in enumerate(node)]}
@@ -86,8 +86,6 @@ def rebuild(node: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, t
     match node:
         case {"array": str(path)}:
             return jnp.asarray(arrays[path])
-        case {"numpy": str(path)}:
-            return arrays[path]
         case {"tuple": list(items)}:
             return tuple(rebuild(item, arrays, classes) for item in items)
         case {"list": list(items)}:

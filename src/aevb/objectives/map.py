@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel
+from aevb.models import LatentVariableModel, learned
 from aevb.objectives.bound import Bound, Objective, Posterior
 from aevb.typing import PRNGKey, Scalar
 
@@ -34,7 +34,7 @@ class MaximumAPosteriori(Objective):
 
 def log_normal_prior(model: LatentVariableModel) -> Scalar:
     """log N(theta; 0, I) over all learned arrays of the model, nats."""
-    weights = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
+    weights = jax.tree.leaves(learned(model))
     return -0.5 * sum(
         (jnp.sum(jnp.square(w)) + w.size * math.log(2 * math.pi) for w in weights), start=jnp.zeros(())
     )

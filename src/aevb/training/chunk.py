@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from aevb.batch import Batch
-from aevb.models import AutoEncoder
+from aevb.models import AutoEncoder, split_learned
 from aevb.objectives import Bound, Objective
 from aevb.training.optimizers import Optimizer
 from aevb.typing import PRNGKey, Scalar, Tree
@@ -35,7 +35,7 @@ def run_chunk(
     objective: Objective,
     optimizer: Optimizer,
     binarize: bool,
-) -> tuple[tuple[AutoEncoder, Tree], Trace, Array]:
+) -> tuple[tuple[AutoEncoder, Tree], Trace, dict[str, Scalar]]:
     """Take the first `n_steps` steps of `order`, which has one fixed shape so that this compiles once.
 
     Args:
@@ -51,10 +51,11 @@ def run_chunk(
 
     Returns:
         The new state; for each step the sums over rows of the bound and its parts and the `loss`, the quantity that
-        was descended; and whether all learned arrays are finite.
+        was descended; and the same once more, for the last minibatch after the last step, which tells whether the
+        new state is any good.
     """
     autoencoder, optimizer_state = state
-    learned, rest = eqx.partition(autoencoder, eqx.is_inexact_array)
+    learned, rest = split_learned(autoencoder)
     rule = optimizer.build()
 
     def loss(learned: AutoEncoder, batch: Batch, key: PRNGKey) -> tuple[Scalar, dict[str, Scalar]]:
@@ -64,20 +65,22 @@ def run_chunk(
         totals = {name: batch.total(part) for name, part in bound.parts.items()}
         return negative, {"bound": batch.total(bound.value), "loss": negative, **totals}
 
+    def minibatch(i: Array) -> tuple[Batch, PRNGKey]:
+        noise_key, pixel_key = jax.random.split(jax.random.fold_in(key, first_step + i))
+        return _gather(x, order[i], pixel_key if binarize else None), noise_key
+
     def step(i: Array, carry: tuple[Tree, Tree, Trace]) -> tuple[Tree, Tree, Trace]:
         learned, optimizer_state, trace = carry
-        noise_key, pixel_key = jax.random.split(jax.random.fold_in(key, first_step + i))
-        batch = _gather(x, order[i], pixel_key if binarize else None)
-        gradient, report = jax.grad(loss, has_aux=True)(learned, batch, noise_key)
+        gradient, report = jax.grad(loss, has_aux=True)(learned, *minibatch(i))
         updates, optimizer_state = rule.update(gradient, optimizer_state, learned)
         trace = {name: trace[name].at[i].set(value) for name, value in report.items()}
         return optax.apply_updates(learned, updates), optimizer_state, trace
 
-    _, report = jax.eval_shape(loss, learned, _gather(x, order[0], None), key)
+    _, report = jax.eval_shape(loss, learned, *minibatch(n_steps))
     trace = {name: jnp.zeros(len(order), value.dtype) for name, value in report.items()}
     learned, optimizer_state, trace = jax.lax.fori_loop(0, n_steps, step, (learned, optimizer_state, trace))
-    finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(learned)]))
-    return (eqx.combine(learned, rest), optimizer_state), trace, finite
+    _, afterwards = loss(learned, *minibatch(jnp.maximum(n_steps - 1, 0)))
+    return (eqx.combine(learned, rest), optimizer_state), trace, afterwards
 
 
 def _gather(x: Float[Array, "rows features"], rows: Int[Array, " batch"], pixel_key: PRNGKey | None) -> Batch:

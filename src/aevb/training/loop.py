@@ -8,6 +8,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -88,20 +89,18 @@ def _take_steps(
     fixed = (x, jnp.asarray(rows))
     start, key = (state.autoencoder, state.optimizer_state), jax.random.key(plan.seed)
 
-    def run(n_steps: int):
-        after, trace, finite = run_chunk(
-            start, *fixed, jnp.asarray(n_steps), jnp.asarray(progress.step), key, **settings
-        )
-        return after, {name: np.asarray(values)[:n_steps] for name, values in trace.items()}, bool(finite)
+    def run(n_steps: int) -> tuple[Any, dict[str, np.ndarray], dict[str, float]]:
+        counts = jnp.asarray(n_steps), jnp.asarray(progress.step)
+        after, trace, afterwards = run_chunk(start, *fixed, *counts, key, **settings)
+        trace = {name: np.asarray(values)[:n_steps] for name, values in trace.items()}
+        return after, trace, {name: float(value) for name, value in afterwards.items()}
 
-    after, trace, finite = run(n_steps)
-    good = np.isfinite(trace["loss"])
+    after, trace, afterwards = run(n_steps)
     message = ""
-    if not (finite and good.all()):
+    if not (np.isfinite(trace["loss"]).all() and math.isfinite(afterwards["loss"])):
         # Training is deterministic, so the last good state is found again by taking the good steps only.
-        all_trace = trace
-        n_steps = _last_good(lambda n: run(n)[2], n_steps if good.all() else int(np.argmin(good)))
-        message = _what_diverged(all_trace, n_steps, progress.step)
+        n_steps = _last_good(lambda n: math.isfinite(run(n)[2]["loss"]), n_steps)
+        message = _what_diverged(run(n_steps + 1)[2], progress.step + n_steps + 1)
         after, trace, _ = run(n_steps)
     seen = int(np.sum(rows[:n_steps] >= 0))
     state = dataclasses.replace(state, autoencoder=after[0], optimizer_state=after[1])
@@ -119,11 +118,9 @@ def _take_steps(
     )
 
 
-def _last_good(is_good: Callable[[int], bool], most: int) -> int:
-    """The largest number up to `most` that is good, by bisection; 0 is, and what follows a bad one is bad."""
-    if is_good(most):
-        return most
-    good, bad = 0, most
+def _last_good(is_good: Callable[[int], bool], bad: int) -> int:
+    """The number of steps just before the first that is not good, by bisection: 0 is good, `bad` is not."""
+    good = 0
     while bad - good > 1:
         middle = (good + bad) // 2
         good, bad = (middle, bad) if is_good(middle) else (good, middle)
@@ -135,12 +132,12 @@ def _running_sum(total: float, terms: np.ndarray) -> float:
     return float(np.cumsum(np.concatenate([[total], terms.astype(np.float64)]))[-1])
 
 
-def _what_diverged(trace: dict[str, np.ndarray], bad: int, first_step: int) -> str:
-    terms = [name for name in trace if name not in ("bound", "loss")]
-    offending = [name for name in terms if bad < len(trace[name]) and not np.isfinite(trace[name][bad])]
-    what = " and the ".join(offending) if offending else "gradient or the prior on the weights"
-    value = f" ({trace[offending[0]][bad]})" if offending else ""
-    return f"step {first_step + bad + 1}: the {what} is not finite{value}"
+def _what_diverged(terms: dict[str, float], step: int) -> str:
+    offending = [f"{name} is {terms[name]}" for name in terms if name not in ("bound", "loss")]
+    offending = [said for said in offending if said.endswith(("nan", "inf"))]
+    return (
+        f"step {step}, after which the {' and the '.join(offending) or 'prior of the weights is not finite'}"
+    )
 
 
 def _steps_left(progress: Progress, plan: Plan) -> int:

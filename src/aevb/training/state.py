@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from aevb.models import AutoEncoder
+from aevb.models import AutoEncoder, learned
 from aevb.training.optimizers import Optimizer
 from aevb.typing import Tree
 
@@ -122,7 +122,7 @@ class TrainingState:
     @classmethod
     def start(cls, autoencoder: AutoEncoder, optimizer: Optimizer) -> "TrainingState":
         """The state before the first step."""
-        return cls(autoencoder, optimizer.build().init(eqx.filter(autoencoder, eqx.is_inexact_array)))
+        return cls(autoencoder, optimizer.build().init(learned(autoencoder)))
 
     @property
     def chosen(self) -> AutoEncoder:
