@@ -119,14 +119,14 @@ class LinearGaussian:
 
 def with_head(module, name, weight, bias):
     """The module with these arrays in its linear head `name`."""
-    arrays = tuple(jnp.asarray(np.asarray(w, jnp.result_type(float))) for w in (weight, bias))
+    arrays = tuple(jnp.asarray(np.asarray(w, jnp.result_type(float))) for w in (np.transpose(weight), bias))
     return eqx.tree_at(lambda m: (getattr(m, name).weight, getattr(m, name).bias), module, arrays)
 
 
 def with_log_variance(module, log_variance):
     """The module with constant log-variances."""
     head = inverse_soft_clip(np.asarray(log_variance, float))
-    return with_head(module, "log_variance", np.zeros(module.log_variance.weight.shape), head)
+    return with_head(module, "log_variance", np.zeros(module.log_variance.weight.shape[::-1]), head)
 
 
 def inverse_soft_clip(y, limits=LOG_VARIANCE_LIMITS):

@@ -14,7 +14,7 @@ import aevb.networks
 import aevb.objectives
 from aevb.batch import Batch
 from aevb.models.structure import CLASSES, describe, rebuild
-from aevb.networks import MLP
+from aevb.networks import MLP, Linear, OverRows
 from aevb.objectives import SGVBA, SGVBB, MaximumAPosteriori
 from oracles import same_bits, tiny
 
@@ -34,6 +34,8 @@ MODULES = {
     "AutoEncoder": tiny,
     "LatentVariableModel": lambda: tiny("gaussian-sigmoid").model,
     "MLP": lambda: MLP(3, (4, 2), "silu", key=KEY),
+    "Linear": lambda: Linear(3, 2, key=KEY),
+    "OverRows": lambda: OverRows(eqx.nn.MLP(3, 2, 4, 1, key=KEY)),
 }
 OBJECTIVES = {
     "SGVBA": lambda: SGVBA(3),

@@ -222,7 +222,10 @@ class TestOwnNetworks:
         return VAE(**SMALL, **networks).fit(X)
 
     def test_are_trained(self, vae):
-        trained, given = vae.model_.autoencoder.encoder.network.layer.weight, vae.encoder_network.layer.weight
+        trained, given = (
+            vae.model_.autoencoder.encoder.network.network.layer.weight,
+            vae.encoder_network.layer.weight,
+        )
         assert not np.array_equal(trained, given)
         assert np.array_equal(clone(vae).fit(X).transform(X), vae.transform(X))
 

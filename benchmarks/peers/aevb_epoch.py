@@ -1,6 +1,5 @@
 """aevb: one epoch of `aevb train mnist` at its defaults, without the evaluation that follows it."""
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -15,17 +14,14 @@ from aevb.training import TrainingState, train
 def build(path: str) -> Callable[[], float]:
     """Return the function that trains one epoch."""
     recipe = Recipe(
-        latents=LATENTS, hidden=(HIDDEN,), batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, epochs=1
+        latents=LATENTS, hidden=(HIDDEN,), batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, epochs=10**6
     )
-    assembly = assemble(recipe, Dataset("mnist", np.load(path)))
-    state = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
+    assembly = assemble(recipe, Dataset("mnist", np.load(path), image_shape=(28, 28)))
+    start = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
+    states = train(start, assembly.plan, assembly.objective, assembly.data)
 
     def run_epoch() -> float:
-        nonlocal state
-        progress = dataclasses.replace(state.progress, status="running")
-        plan = dataclasses.replace(assembly.plan, epochs=progress.epoch + 1)
-        start = dataclasses.replace(state, progress=progress)
-        *_, state = train(start, plan, assembly.objective, assembly.data)
+        state = next(state for state in states if state.progress.batch == 0)
         return -state.progress.history[-1]["train_elbo"]
 
     return run_epoch

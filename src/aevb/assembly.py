@@ -21,7 +21,7 @@ from aevb.models import (
     StandardNormalPrior,
     make_decoder,
 )
-from aevb.networks import MLP
+from aevb.networks import MLP, OverRows
 from aevb.objectives import SGVBA, SGVBB, MaximumAPosteriori, Objective
 from aevb.recipe import Recipe
 from aevb.training import Optimizer, Plan, TrainingData
@@ -167,20 +167,24 @@ def build_autoencoder(
     """The model with its initial weights, a function of the recipe's seed."""
     n_features, n_latents = len(log_scale), recipe.latents
     keys = jax.random.split(jax.random.key(recipe.seed), 4)
-    encoder_network, decoder_network = networks
-    if encoder_network is None:
-        encoder_network = MLP(n_features, recipe.hidden, recipe.activation, key=keys[0])
-    if decoder_network is None:
-        decoder_network = MLP(n_latents, recipe.hidden[::-1], recipe.activation, key=keys[1])
-    encoder = GaussianEncoder(_check_network(encoder_network, n_features), n_features, n_latents, key=keys[2])
-    decoder_network = _check_network(decoder_network, n_latents)
+    encoder_network = (
+        MLP(n_features, recipe.hidden, recipe.activation, key=keys[0])
+        if networks[0] is None
+        else _lift(networks[0], n_features)
+    )
+    decoder_network = (
+        MLP(n_latents, recipe.hidden[::-1], recipe.activation, key=keys[1])
+        if networks[1] is None
+        else _lift(networks[1], n_latents)
+    )
+    encoder = GaussianEncoder(encoder_network, n_features, n_latents, key=keys[2])
     decoder = make_decoder(likelihood, decoder_network, n_latents, n_features, key=keys[3])
     model = LatentVariableModel(StandardNormalPrior(n_latents), decoder, Constant(log_scale))
     return AutoEncoder(model, encoder)
 
 
-def _check_network(network: eqx.Module, n_inputs: int) -> eqx.Module:
-    """Try a user's network on the shape that it will be given."""
+def _lift(network: eqx.Module, n_inputs: int) -> OverRows:
+    """A user's network of one row, tried on the shape that it will be given, as a network of many."""
     try:
         outputs = eqx.filter_eval_shape(network, jax.ShapeDtypeStruct((n_inputs,), jnp.float32))  # pyright: ignore[reportArgumentType]
     except Exception as error:
@@ -192,7 +196,7 @@ def _check_network(network: eqx.Module, n_inputs: int) -> eqx.Module:
             f"the network {type(network).__name__} must map one row of {n_inputs} features to a vector of features; "
             f"it gave {outputs}"
         )
-    return network
+    return OverRows(network)
 
 
 def build_objective(recipe: Recipe) -> Objective:

@@ -165,9 +165,9 @@ def test_a_bernoulli_model_against_quadrature():
     z = np.linspace(-10, 10, 2001)
     network, head = autoencoder.model.decoder.network, autoencoder.model.decoder.logits
     h = np.tanh(
-        z[:, None] @ np.asarray(network.layers[0].weight, float).T + np.asarray(network.layers[0].bias, float)
+        z[:, None] @ np.asarray(network.layers[0].weight, float) + np.asarray(network.layers[0].bias, float)
     )
-    logits = h @ np.asarray(head.weight, float).T + np.asarray(head.bias, float)
+    logits = h @ np.asarray(head.weight, float) + np.asarray(head.bias, float)
     log_joint = (
         x.astype(float) @ logits.T - np.logaddexp(0, logits).sum(1) - 0.5 * z**2 - 0.5 * np.log(2 * np.pi)
     )

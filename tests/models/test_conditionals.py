@@ -23,7 +23,7 @@ def constant_bernoulli(logits):
     """A decoder with these logits whatever z is."""
     model = tiny("bernoulli", d=len(logits)).model
     decoder = with_head(
-        model.decoder, "logits", np.zeros(model.decoder.logits.weight.shape), np.array(logits)
+        model.decoder, "logits", np.zeros(model.decoder.logits.weight.shape[::-1]), np.array(logits)
     )
     return eqx.tree_at(lambda m: m.decoder, model, decoder)
 
@@ -67,7 +67,7 @@ def test_soft_clip_has_a_finite_slope(x):
 def test_log_variances_stay_within_their_limits(head, extreme):
     autoencoder = tiny()
     module = autoencoder.encoder if head == "encoder" else autoencoder.model.decoder
-    weight = np.zeros(module.log_variance.weight.shape)
+    weight = np.zeros(module.log_variance.weight.shape[::-1])
     module = with_head(module, "log_variance", weight, np.full(len(weight), extreme))
     given = Batch(jnp.zeros((3, 5))) if head == "encoder" else jnp.zeros((3, 2))
     variance = module(given).variance
@@ -78,13 +78,13 @@ def test_log_variances_stay_within_their_limits(head, extreme):
 def test_the_encoder_is_affine_maps_of_its_features():
     encoder, x = tiny().encoder, np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
     layer = encoder.network.layers[0]
-    h = np.tanh(x @ np.asarray(layer.weight).T + layer.bias)
+    h = np.tanh(x @ np.asarray(layer.weight) + layer.bias)
     q = encoder(Batch(jnp.asarray(x)))
     assert (q.batch_shape, q.event_shape) == ((3,), (2,))
     np.testing.assert_allclose(
-        q.mean, h @ np.asarray(encoder.loc.weight).T + encoder.loc.bias, rtol=1e-4, atol=1e-5
+        q.mean, h @ np.asarray(encoder.loc.weight) + encoder.loc.bias, rtol=1e-4, atol=1e-5
     )
-    log_variance = h @ np.asarray(encoder.log_variance.weight).T + encoder.log_variance.bias
+    log_variance = h @ np.asarray(encoder.log_variance.weight) + encoder.log_variance.bias
     np.testing.assert_allclose(np.log(q.variance), log_variance, rtol=1e-3, atol=1e-4)
 
 

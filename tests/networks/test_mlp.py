@@ -1,5 +1,6 @@
 """The multilayer perceptron against the same arithmetic in NumPy."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import norm
 
-from aevb.networks import ACTIVATIONS, MLP, over_rows
+from aevb.networks import ACTIVATIONS, MLP, OverRows
 
 REFERENCE = {
     "relu": lambda x: np.maximum(x, 0),
@@ -23,7 +24,7 @@ def test_every_layer_is_followed_by_the_activation(activation):
     x = np.linspace(-2, 2, 3)
     h = x
     for layer in network.layers:
-        h = REFERENCE[activation](np.asarray(layer.weight, float) @ h + np.asarray(layer.bias, float))
+        h = REFERENCE[activation](np.asarray(layer.weight, float).T @ h + np.asarray(layer.bias, float))
     # gelu is the usual tanh approximation, off by up to 5e-4
     np.testing.assert_allclose(network(jnp.asarray(x)), h, atol=1e-3 if activation == "gelu" else 1e-6)
     assert len(network.layers) == 2
@@ -53,10 +54,13 @@ def test_layers_start_with_different_weights():
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (4, 2, 3)])
-def test_over_rows_keeps_leading_dimensions(shape):
-    network = MLP(3, (5,), key=jax.random.key(0))
+@pytest.mark.parametrize("kind", ["MLP", "OverRows"])
+def test_leading_dimensions_are_rows(kind, shape):
+    key = jax.random.key(0)
+    of_a_row = eqx.nn.MLP(3, 5, 4, 1, key=key) if kind == "OverRows" else MLP(3, (5,), key=key)
+    network = OverRows(of_a_row) if kind == "OverRows" else of_a_row
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    out = over_rows(network, jnp.asarray(x))
+    out = network(jnp.asarray(x))
     assert out.shape == (*shape[:-1], 5)
-    rows = np.stack([network(jnp.asarray(row)) for row in x.reshape(-1, 3)]).reshape(out.shape)
+    rows = np.stack([of_a_row(jnp.asarray(row)) for row in x.reshape(-1, 3)]).reshape(out.shape)
     np.testing.assert_allclose(out, rows, atol=1e-6)

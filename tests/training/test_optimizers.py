@@ -160,7 +160,7 @@ NAMES = [(part, kind) for part in ("loc", "log_variance") for kind in ("weight",
 def to_vector(autoencoder):
     return np.concatenate(
         [
-            np.ravel(np.asarray(getattr(getattr(module, part), kind), float))
+            np.ravel(np.transpose(np.asarray(getattr(getattr(module, part), kind), float)))
             for module in (autoencoder.model.decoder, autoencoder.encoder)
             for part, kind in NAMES
         ]

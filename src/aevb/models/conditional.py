@@ -8,6 +8,7 @@ import jax
 from jaxtyping import Array, Float
 
 from aevb.distributions import Distribution
+from aevb.networks import Network
 
 # Where a head's log-variance is held. Beyond these limits a standard deviation of under 1/400 or over 400 scaled
 # units no longer improves a fit, but its gradient, which grows as exp(|log-variance|), throws plain SGD off for good.
@@ -31,7 +32,7 @@ def soft_clip(x: Float[Array, "..."], lower: float, upper: float) -> Float[Array
     return lower + jax.nn.softplus(x - lower)
 
 
-def output_width(network: eqx.Module, n_inputs: int) -> int:
-    """The number of features that a network of one row gives for `n_inputs` features."""
+def output_width(network: Network, n_inputs: int) -> int:
+    """The number of features that a network gives for `n_inputs` features."""
     features = jax.ShapeDtypeStruct((n_inputs,), jax.numpy.zeros(()).dtype)
-    return eqx.filter_eval_shape(network, features).shape[-1]  # pyright: ignore[reportArgumentType]
+    return eqx.filter_eval_shape(network, features).shape[-1]

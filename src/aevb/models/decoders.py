@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
-from aevb.networks import over_rows
+from aevb.networks import Linear, Network
 from aevb.typing import Codes, PRNGKey
 
 Likelihood = Literal["bernoulli", "gaussian", "gaussian-sigmoid"]
@@ -24,7 +24,7 @@ class BernoulliDecoder(Conditional):
     For x strictly between 0 and 1 its `log_prob` is a negative cross-entropy, not a log density.
 
     Args:
-        network: any Equinox module from one code to features.
+        network: from codes to features, for any number of codes at once.
         n_latents: dimensions of z.
         n_features: columns of the data.
         key: random key for the head's initial weights.
@@ -32,16 +32,16 @@ class BernoulliDecoder(Conditional):
 
     is_density: ClassVar[bool] = False
 
-    network: eqx.Module
-    logits: eqx.nn.Linear
+    network: Network
+    logits: Linear
 
-    def __init__(self, network: eqx.Module, n_latents: int, n_features: int, *, key: PRNGKey):
+    def __init__(self, network: Network, n_latents: int, n_features: int, *, key: PRNGKey):
         self.network = network
-        self.logits = eqx.nn.Linear(output_width(network, n_latents), n_features, key=key)
+        self.logits = Linear(output_width(network, n_latents), n_features, key=key)
 
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one Bernoulli per feature."""
-        logits = over_rows(self.logits, over_rows(self.network, z))  # pyright: ignore[reportArgumentType]
+        logits = self.logits(self.network(z))
         return LogitBernoulli(logits)
 
 
@@ -49,7 +49,7 @@ class GaussianDecoder(Conditional):
     """p(x|z) = prod_i N(x_i; mu_i(z), sigma_i^2(z)) (Kingma & Welling 2014, Appendix C.2).
 
     Args:
-        network: any Equinox module from one code to features.
+        network: from codes to features, for any number of codes at once.
         n_latents: dimensions of z.
         n_features: columns of the data.
         sigmoid: put the means through a sigmoid, for data in [0, 1] (the paper's Frey Face model).
@@ -58,33 +58,33 @@ class GaussianDecoder(Conditional):
 
     is_density: ClassVar[bool] = True
 
-    network: eqx.Module
-    loc: eqx.nn.Linear
-    log_variance: eqx.nn.Linear
+    network: Network
+    loc: Linear
+    log_variance: Linear
     sigmoid: bool = eqx.field(static=True)
 
     def __init__(
-        self, network: eqx.Module, n_latents: int, n_features: int, *, sigmoid: bool = False, key: PRNGKey
+        self, network: Network, n_latents: int, n_features: int, *, sigmoid: bool = False, key: PRNGKey
     ):
         width = output_width(network, n_latents)
         loc_key, log_variance_key = jax.random.split(key)
         self.network = network
-        self.loc = eqx.nn.Linear(width, n_features, key=loc_key)
-        self.log_variance = eqx.nn.Linear(width, n_features, key=log_variance_key)
+        self.loc = Linear(width, n_features, key=loc_key)
+        self.log_variance = Linear(width, n_features, key=log_variance_key)
         self.sigmoid = sigmoid
 
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one Gaussian per feature."""
-        h = over_rows(self.network, z)  # pyright: ignore[reportArgumentType]
-        log_variance = soft_clip(over_rows(self.log_variance, h), *LOG_VARIANCE_LIMITS)
-        return LogVarianceNormal(self._link(over_rows(self.loc, h)), log_variance)
+        h = self.network(z)
+        log_variance = soft_clip(self.log_variance(h), *LOG_VARIANCE_LIMITS)
+        return LogVarianceNormal(self._link(self.loc(h)), log_variance)
 
     def _link(self, loc: Array) -> Array:
         return jax.nn.sigmoid(loc) if self.sigmoid else loc
 
 
 def make_decoder(
-    likelihood: Likelihood, network: eqx.Module, n_latents: int, n_features: int, *, key: PRNGKey
+    likelihood: Likelihood, network: Network, n_latents: int, n_features: int, *, key: PRNGKey
 ) -> BernoulliDecoder | GaussianDecoder:
     """The decoder of a likelihood by its name."""
     if likelihood == "bernoulli":

@@ -15,11 +15,11 @@ from aevb.models.decoders import BernoulliDecoder, GaussianDecoder
 from aevb.models.encoders import GaussianEncoder
 from aevb.models.latent_variable_model import AutoEncoder, LatentVariableModel
 from aevb.models.priors import StandardNormalPrior
-from aevb.networks import MLP
+from aevb.networks import MLP, Linear, OverRows
 
 _OWN = (
     *(AutoEncoder, LatentVariableModel, StandardNormalPrior, GaussianEncoder),
-    *(BernoulliDecoder, GaussianDecoder, MLP, Constant),
+    *(BernoulliDecoder, GaussianDecoder, MLP, Linear, OverRows, Constant),
 )
 # A user's network is usually made of Equinox's layers and JAX's activations: holders of data, and plain functions.
 CLASSES: dict[str, type] = {f"aevb:{cls.__name__}": cls for cls in _OWN} | {

@@ -1,6 +1,6 @@
-"""The multilayer perceptron, and how a network of one row is applied to many."""
+"""The multilayer perceptron. Networks here map any number of rows at once, `(*rows, inputs)` to `(*rows, outputs)`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -11,6 +11,32 @@ from aevb.networks.activations import ACTIVATIONS
 from aevb.typing import PRNGKey
 
 
+class Linear(eqx.Module):
+    """x W + b.
+
+    Unlike `equinox.nn.Linear` it takes many rows at once: over rows by `vmap`, a training step on a CPU takes 8%
+    longer.
+
+    Args:
+        n_inputs: the number of input features.
+        n_outputs: the number of output features.
+        key: random key for weights and biases, uniform on +-1/sqrt(n_inputs) as in Equinox and PyTorch.
+    """
+
+    weight: Float[Array, "inputs outputs"]
+    bias: Float[Array, " outputs"]
+
+    def __init__(self, n_inputs: int, n_outputs: int, *, key: PRNGKey):
+        limit = n_inputs**-0.5
+        weight_key, bias_key = jax.random.split(key)
+        self.weight = jax.random.uniform(weight_key, (n_inputs, n_outputs), minval=-limit, maxval=limit)
+        self.bias = jax.random.uniform(bias_key, (n_outputs,), minval=-limit, maxval=limit)
+
+    def __call__(self, x: Float[Array, "*rows inputs"]) -> Float[Array, "*rows outputs"]:
+        """The outputs of every row."""
+        return x @ self.weight + self.bias
+
+
 class MLP(eqx.Module):
     """Linear layers, each followed by the activation: features in, hidden features out.
 
@@ -18,29 +44,37 @@ class MLP(eqx.Module):
         n_inputs: the number of input features.
         hidden: the width of each layer; empty gives the identity.
         activation: a name in `ACTIVATIONS`.
-        key: random key for the initial weights, uniform on +-1/sqrt(inputs) as in Equinox and PyTorch.
+        key: random key for the initial weights.
     """
 
-    layers: tuple[eqx.nn.Linear, ...]
+    layers: tuple[Linear, ...]
     activation: str = eqx.field(static=True)
 
     def __init__(self, n_inputs: int, hidden: Sequence[int], activation: str = "relu", *, key: PRNGKey):
         widths = [n_inputs, *hidden]
         keys = jax.random.split(key, max(len(hidden), 1))
-        self.layers = tuple(
-            eqx.nn.Linear(n, m, key=k) for n, m, k in zip(widths, widths[1:], keys, strict=False)
-        )
+        self.layers = tuple(Linear(n, m, key=k) for n, m, k in zip(widths, hidden, keys, strict=False))
         self.activation = activation
 
-    def __call__(self, x: Float[Array, " features"]) -> Float[Array, " hidden"]:
-        """The last layer's features for one row."""
+    def __call__(self, x: Float[Array, "*rows inputs"]) -> Float[Array, "*rows hidden"]:
+        """The last layer's features of every row."""
         for layer in self.layers:
             x = ACTIVATIONS[self.activation](layer(x))
         return x
 
 
-def over_rows(
-    network: Callable[[Array], Array], x: Float[Array, "*rows features"]
-) -> Float[Array, "*rows outputs"]:
-    """Apply a network of one row, as Equinox modules are, over any leading dimensions."""
-    return jnp.vectorize(network, signature="(i)->(o)")(x)
+class OverRows(eqx.Module):
+    """A network of one row, as Equinox modules are, applied to any number of rows.
+
+    Args:
+        network: from `(inputs,)` to `(outputs,)`.
+    """
+
+    network: eqx.Module
+
+    def __call__(self, x: Float[Array, "*rows inputs"]) -> Float[Array, "*rows outputs"]:
+        """The network's outputs for every row."""
+        return jnp.vectorize(self.network, signature="(i)->(o)")(x)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+Network = MLP | OverRows

@@ -66,6 +66,8 @@ class SGVBB(Objective):
 
 def _average(terms: Callable[[PRNGKey], Tree], key: PRNGKey, n_samples: int) -> Tree:
     """The mean of `terms(key)` over independent keys."""
+    if n_samples == 1:  # the usual case; a batch of one by `vmap` costs 5% of a training step on a CPU
+        return terms(key)
     samples = jax.vmap(terms)(jax.random.split(key, n_samples))
     return jax.tree.map(lambda per_sample: jnp.mean(per_sample, axis=0), samples)
 
