@@ -85,7 +85,7 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
         test = prepare(
             check_rows(dataset.x_test, name="the test data", feature_names=names, n_features=x.shape[1])
         )
-    train = scaling.apply(train) if recipe.binarize == "dynamic" else prepare(train)
+    train = prepare(train, training=True)
     is_image = dataset.image_shape is not None or x.dtype == np.uint8
     likelihood = choose_likelihood(recipe.likelihood, train, is_image)
     for name, rows in (("training", train), ("validation", validation), ("test", test)):
@@ -118,14 +118,26 @@ class Preparation:
     binarize: str
     seed: int
 
-    def __call__(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
-        """The rows in scaled units, float32."""
+    def __call__(
+        self, x: Num[np.ndarray, "rows features"], *, training: bool = False
+    ) -> Float[np.ndarray, "rows features"]:
+        """The rows in scaled units, float32.
+
+        Args:
+            x: rows in the user's units.
+            training: keep the pixels grey that training makes binary anew whenever it sees them.
+
+        Raises:
+            InvalidDataError: there are no pixels in [0, 1] to make binary.
+        """
         x = self.scaling.apply(x)
         if self.binarize == "none":
             return x
         check_support(x, "bernoulli", (0.0, 1.0), name="the data to make binary")
         if self.binarize == "static":
             return (x >= 0.5).astype(x.dtype)
+        if training:
+            return x
         key = jax.random.key(self.seed)
         return map_rows(lambda batch: _draw_pixels(key, batch), x, block_rows=1000)
 

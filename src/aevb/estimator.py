@@ -1,5 +1,6 @@
 """The scikit-learn face of the library: `VAE`, and `load`."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -152,7 +153,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
         if not hasattr(self, "model_"):
             return self._train(*self._start(X, validation=0.0, patience=None), epochs=1)
-        rows = self.model_.prepare(self._rows(X))
+        rows = self.model_.prepare(self._rows(X), training=True)
         plan = build_plan(self.model_.recipe, len(rows))
         state = getattr(self, "_state", None) or TrainingState.start(self.model_.autoencoder, plan.optimizer)
         progress = replace(state.progress, status="running", best=None)
@@ -264,7 +265,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     ) -> "VAE":
         """Train to the end of the plan, or to another number of epochs, and set the fitted attributes."""
         plan = plan if epochs is None else replace(plan, epochs=epochs)
-        *_, state = train(state, plan, build_objective(model.recipe), data)
+        state = deque(train(state, plan, build_objective(model.recipe), data), maxlen=1).pop()
         self._state = state
         self.model_ = replace(model, autoencoder=state.chosen)
         self.history_ = list(state.progress.history)

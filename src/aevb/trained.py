@@ -55,14 +55,20 @@ class TrainedModel:
         low, high = self._undo(np.array([[0.0], [1.0]]) * np.ones(self.n_features))
         return float(low.min()), float(high.max())
 
-    def prepare(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
+    def prepare(
+        self, x: Num[np.ndarray, "rows features"], *, training: bool = False
+    ) -> Float[np.ndarray, "rows features"]:
         """Rows as the model is given them: checked, scaled, and binary if it was trained on binary pixels.
+
+        Args:
+            x: rows in the user's units.
+            training: keep the pixels grey that training makes binary anew whenever it sees them.
 
         Raises:
             InvalidDataError: what cannot be used, and where.
         """
         x = check_rows(x, n_features=self.n_features, feature_names=self.feature_names)
-        rows = self.preparation(x)
+        rows = self.preparation(x, training=training)
         check_likelihood(self.likelihood, rows, name="x", feature_names=self.feature_names)
         return rows
 
@@ -142,8 +148,8 @@ class TrainedModel:
                 _tuple(about["feature_names"]),
                 _tuple(about["image_shape"]),
             )
-        except KeyError as error:
-            raise InvalidModelFileError(f"{path} lacks {error} in its description") from None
+        except (KeyError, TypeError) as error:
+            raise InvalidModelFileError(f"{path} is not a trained model, only the core of one: {error}") from None
 
 
 def _tuple(value: list[Any] | None) -> Any:
