@@ -180,17 +180,19 @@ def build_autoencoder(
     n_features, n_latents = len(log_scale), recipe.latents
     keys = jax.random.split(jax.random.key(recipe.seed), 4)
     encoder_network = (
-        MLP(n_features, recipe.hidden, recipe.activation, key=keys[0])
+        MLP(n_features, recipe.hidden, recipe.activation, recipe.initialization, key=keys[0])
         if networks[0] is None
         else _lift(networks[0], n_features)
     )
     decoder_network = (
-        MLP(n_latents, recipe.hidden[::-1], recipe.activation, key=keys[1])
+        MLP(n_latents, recipe.hidden[::-1], recipe.activation, recipe.initialization, key=keys[1])
         if networks[1] is None
         else _lift(networks[1], n_latents)
     )
-    encoder = GaussianEncoder(encoder_network, n_features, n_latents, key=keys[2])
-    decoder = make_decoder(likelihood, decoder_network, n_latents, n_features, key=keys[3])
+    encoder = GaussianEncoder(encoder_network, n_features, n_latents, recipe.initialization, key=keys[2])
+    decoder = make_decoder(
+        likelihood, decoder_network, n_latents, n_features, recipe.initialization, key=keys[3]
+    )
     model = LatentVariableModel(StandardNormalPrior(n_latents), decoder, Constant(log_scale))
     return AutoEncoder(model, encoder)
 

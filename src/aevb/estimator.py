@@ -38,6 +38,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_latents: dimensions of the code z.
         hidden: widths of the hidden layers, of both networks.
         activation: "relu", "tanh", "silu" or "gelu".
+        initialization: of the weights; "uniform" as in PyTorch, or "lecun", normal with variance 1/inputs.
         likelihood: "bernoulli", "gaussian", "gaussian-sigmoid" (means in [0, 1]), or "auto": Bernoulli for
             binary data and for images in [0, 1], otherwise Gaussian.
         objective: "sgvb-a", every term of the bound sampled, or "sgvb-b", the KL divergence in closed form.
@@ -81,6 +82,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_latents: int = 20,
         hidden: Sequence[int] = (400,),
         activation: str = "relu",
+        initialization: str = "uniform",
         likelihood: str = "auto",
         objective: str = "sgvb-b",
         n_samples: int = 1,
@@ -106,6 +108,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_latents = n_latents
         self.hidden = hidden
         self.activation = activation
+        self.initialization = initialization
         self.likelihood = likelihood
         self.objective = objective
         self.n_samples = n_samples

@@ -69,6 +69,11 @@ class Recipe(BaseModel):
         (400,), description="Widths of the hidden layers, separated by commas; both networks."
     )
     activation: Literal["relu", "tanh", "silu", "gelu"] = Field("relu", description="Between layers.")
+    initialization: Literal["uniform", "lecun"] = Field(
+        "uniform",
+        description="Of the weights: uniform as in PyTorch, or normal with variance 1/inputs; "
+        "deep networks learn faster from lecun.",
+    )
     likelihood: Literal["auto", "bernoulli", "gaussian", "gaussian-sigmoid"] = Field(
         "auto", description="p(x|z); auto: bernoulli for binary data and images in [0, 1], else gaussian."
     )

@@ -149,7 +149,9 @@ class TrainedModel:
                 _tuple(about["image_shape"]),
             )
         except (KeyError, TypeError) as error:
-            raise InvalidModelFileError(f"{path} is not a trained model, only the core of one: {error}") from None
+            raise InvalidModelFileError(
+                f"{path} is not a trained model, only the core of one: {error}"
+            ) from None
 
 
 def _tuple(value: list[Any] | None) -> Any:

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
-from aevb.networks import Linear, Network
+from aevb.networks import Initialization, Linear, Network
 from aevb.typing import Codes, PRNGKey
 
 Likelihood = Literal["bernoulli", "gaussian", "gaussian-sigmoid"]
@@ -27,6 +27,7 @@ class BernoulliDecoder(Conditional):
         network: from codes to features, for any number of codes at once.
         n_latents: dimensions of z.
         n_features: columns of the data.
+        initialization: of the head's weights, see `aevb.networks.Linear`.
         key: random key for the head's initial weights.
     """
 
@@ -35,9 +36,17 @@ class BernoulliDecoder(Conditional):
     network: Network
     logits: Linear
 
-    def __init__(self, network: Network, n_latents: int, n_features: int, *, key: PRNGKey):
+    def __init__(
+        self,
+        network: Network,
+        n_latents: int,
+        n_features: int,
+        initialization: Initialization = "uniform",
+        *,
+        key: PRNGKey,
+    ):
         self.network = network
-        self.logits = Linear(output_width(network, n_latents), n_features, key=key)
+        self.logits = Linear(output_width(network, n_latents), n_features, initialization, key=key)
 
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one Bernoulli per feature."""
@@ -53,6 +62,7 @@ class GaussianDecoder(Conditional):
         n_latents: dimensions of z.
         n_features: columns of the data.
         sigmoid: put the means through a sigmoid, for data in [0, 1] (the paper's Frey Face model).
+        initialization: of the heads' weights, see `aevb.networks.Linear`.
         key: random key for the heads' initial weights.
     """
 
@@ -64,13 +74,20 @@ class GaussianDecoder(Conditional):
     sigmoid: bool = eqx.field(static=True)
 
     def __init__(
-        self, network: Network, n_latents: int, n_features: int, *, sigmoid: bool = False, key: PRNGKey
+        self,
+        network: Network,
+        n_latents: int,
+        n_features: int,
+        initialization: Initialization = "uniform",
+        *,
+        sigmoid: bool = False,
+        key: PRNGKey,
     ):
         width = output_width(network, n_latents)
         loc_key, log_variance_key = jax.random.split(key)
         self.network = network
-        self.loc = Linear(width, n_features, key=loc_key)
-        self.log_variance = Linear(width, n_features, key=log_variance_key)
+        self.loc = Linear(width, n_features, initialization, key=loc_key)
+        self.log_variance = Linear(width, n_features, initialization, key=log_variance_key)
         self.sigmoid = sigmoid
 
     def __call__(self, z: Codes) -> Distribution:
@@ -84,9 +101,16 @@ class GaussianDecoder(Conditional):
 
 
 def make_decoder(
-    likelihood: Likelihood, network: Network, n_latents: int, n_features: int, *, key: PRNGKey
+    likelihood: Likelihood,
+    network: Network,
+    n_latents: int,
+    n_features: int,
+    initialization: Initialization = "uniform",
+    *,
+    key: PRNGKey,
 ) -> BernoulliDecoder | GaussianDecoder:
     """The decoder of a likelihood by its name."""
+    shape = (network, n_latents, n_features, initialization)
     if likelihood == "bernoulli":
-        return BernoulliDecoder(network, n_latents, n_features, key=key)
-    return GaussianDecoder(network, n_latents, n_features, sigmoid=likelihood == "gaussian-sigmoid", key=key)
+        return BernoulliDecoder(*shape, key=key)
+    return GaussianDecoder(*shape, sigmoid=likelihood == "gaussian-sigmoid", key=key)

@@ -5,7 +5,7 @@ import jax
 from aevb.batch import Batch
 from aevb.distributions import Distribution, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
-from aevb.networks import Linear, Network
+from aevb.networks import Initialization, Linear, Network
 from aevb.typing import PRNGKey
 
 
@@ -18,6 +18,7 @@ class GaussianEncoder(Conditional):
         network: from features to features, for any number of rows at once.
         n_features: columns of the data.
         n_latents: dimensions of z.
+        initialization: of the heads' weights, see `aevb.networks.Linear`.
         key: random key for the heads' initial weights.
     """
 
@@ -25,12 +26,20 @@ class GaussianEncoder(Conditional):
     loc: Linear
     log_variance: Linear
 
-    def __init__(self, network: Network, n_features: int, n_latents: int, *, key: PRNGKey):
+    def __init__(
+        self,
+        network: Network,
+        n_features: int,
+        n_latents: int,
+        initialization: Initialization = "uniform",
+        *,
+        key: PRNGKey,
+    ):
         width = output_width(network, n_features)
         loc_key, log_variance_key = jax.random.split(key)
         self.network = network
-        self.loc = Linear(width, n_latents, key=loc_key)
-        self.log_variance = Linear(width, n_latents, key=log_variance_key)
+        self.loc = Linear(width, n_latents, initialization, key=loc_key)
+        self.log_variance = Linear(width, n_latents, initialization, key=log_variance_key)
 
     def __call__(self, batch: Batch) -> Distribution:
         """q(z|x) of batch shape `(batch,)` and event shape `(latents,)`."""

@@ -1,6 +1,7 @@
 """The multilayer perceptron. Networks here map any number of rows at once, `(*rows, inputs)` to `(*rows, outputs)`."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -9,6 +10,8 @@ from jaxtyping import Array, Float
 
 from aevb.networks.activations import ACTIVATIONS
 from aevb.typing import PRNGKey
+
+Initialization = Literal["uniform", "lecun"]
 
 
 class Linear(eqx.Module):
@@ -20,17 +23,25 @@ class Linear(eqx.Module):
     Args:
         n_inputs: the number of input features.
         n_outputs: the number of output features.
-        key: random key for weights and biases, uniform on +-1/sqrt(n_inputs) as in Equinox and PyTorch.
+        initialization: of the weights; "uniform" on +-1/sqrt(n_inputs), biases too, as in PyTorch, or "lecun",
+            truncated normal with variance 1/n_inputs and biases of 0 (LeCun et al. 1998, "Efficient BackProp").
+        key: random key for the initial weights.
     """
 
     weight: Float[Array, "inputs outputs"]
     bias: Float[Array, " outputs"]
 
-    def __init__(self, n_inputs: int, n_outputs: int, *, key: PRNGKey):
-        limit = n_inputs**-0.5
+    def __init__(
+        self, n_inputs: int, n_outputs: int, initialization: Initialization = "uniform", *, key: PRNGKey
+    ):
+        shape, limit = (n_inputs, n_outputs), n_inputs**-0.5
         weight_key, bias_key = jax.random.split(key)
-        self.weight = jax.random.uniform(weight_key, (n_inputs, n_outputs), minval=-limit, maxval=limit)
-        self.bias = jax.random.uniform(bias_key, (n_outputs,), minval=-limit, maxval=limit)
+        if initialization == "lecun":
+            self.weight = jax.nn.initializers.lecun_normal()(weight_key, shape)
+            self.bias = jnp.zeros(n_outputs)
+        else:
+            self.weight = jax.random.uniform(weight_key, shape, minval=-limit, maxval=limit)
+            self.bias = jax.random.uniform(bias_key, (n_outputs,), minval=-limit, maxval=limit)
 
     def __call__(self, x: Float[Array, "*rows inputs"]) -> Float[Array, "*rows outputs"]:
         """The outputs of every row."""
@@ -44,16 +55,26 @@ class MLP(eqx.Module):
         n_inputs: the number of input features.
         hidden: the width of each layer; empty gives the identity.
         activation: a name in `ACTIVATIONS`.
+        initialization: see `Linear`.
         key: random key for the initial weights.
     """
 
     layers: tuple[Linear, ...]
     activation: str = eqx.field(static=True)
 
-    def __init__(self, n_inputs: int, hidden: Sequence[int], activation: str = "relu", *, key: PRNGKey):
+    def __init__(
+        self,
+        n_inputs: int,
+        hidden: Sequence[int],
+        activation: str = "relu",
+        initialization: Initialization = "uniform",
+        *,
+        key: PRNGKey,
+    ):
         widths = [n_inputs, *hidden]
         keys = jax.random.split(key, max(len(hidden), 1))
-        self.layers = tuple(Linear(n, m, key=k) for n, m, k in zip(widths, hidden, keys, strict=False))
+        layers = zip(widths, hidden, keys, strict=False)
+        self.layers = tuple(Linear(n, m, initialization, key=k) for n, m, k in layers)
         self.activation = activation
 
     def __call__(self, x: Float[Array, "*rows inputs"]) -> Float[Array, "*rows hidden"]:
