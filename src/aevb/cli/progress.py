@@ -12,7 +12,7 @@ from aevb.run import Run
 from aevb.training import TrainingState
 
 # Between plain lines of a run whose epochs are short.
-LINE_SECONDS = 2.0
+LINE_SECONDS = 1.0
 # From this width on, the bar's terms are written in full.
 WIDE = 110
 
