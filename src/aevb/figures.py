@@ -51,7 +51,7 @@ def draw_figures(
         figures["manifold"] = _manifold(model, pair, labels)
     elif model.image_shape is not None:
         figures["manifold"] = _images_along_one_latent(model, model.image_shape)
-    figures |= _reconstructions_and_samples(model, x, rows)
+    figures |= _reconstructions_and_samples(model, x, dataset.x_train, rows)
     return [report.save_figure(figure, folder / f"{name}.png") for name, figure in figures.items()]
 
 
@@ -83,13 +83,20 @@ def _images_along_one_latent(model: TrainedModel, shape: tuple[int, int]) -> Fig
     return report.image_grid(model.decode(codes), shape, title, value_range=model.pixel_range, columns=10)
 
 
-def _reconstructions_and_samples(model: TrainedModel, x: np.ndarray, rows: str) -> dict[str, Figure]:
+def _reconstructions_and_samples(
+    model: TrainedModel, x: np.ndarray, x_train: np.ndarray, rows: str
+) -> dict[str, Figure]:
     names, shape = model.feature_names, model.image_shape
     if shape is None:
         x = x[:N_TABLE_ROWS].astype(np.float64)
         return {
             "reconstructions": report.feature_reconstructions(x, model.reconstruct(x), names),
-            "samples": report.feature_samples(x, model.sample(N_TABLE_ROWS, model.recipe.seed), names),
+            "samples": report.feature_samples(
+                x_train[:N_TABLE_ROWS].astype(np.float64),
+                model.sample(N_TABLE_ROWS, model.recipe.seed),
+                names,
+                title="Training rows and samples of the model",
+            ),
         }
     value_range = model.pixel_range
     shown = model.given(x[:N_RECONSTRUCTIONS])

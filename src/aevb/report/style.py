@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from PIL import Image
 
-from aevb.errors import InvalidRecipeError, RunFolderError
+from aevb.errors import InvalidRecipeError
+from aevb.storage import write_file
 
 P = ParamSpec("P")
 
@@ -90,7 +91,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
 
     Raises:
         InvalidRecipeError: if the path does not end in `.png`.
-        RunFolderError: if the file cannot be written.
+        OSError: if the file cannot be written; it names the path.
 
     Example:
         >>> import tempfile
@@ -101,21 +102,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise InvalidRecipeError(f"pictures are PNG files: expected a path ending in .png, got {str(path)!r}")
-    content = _png(figure)
-    # Beside the target, because only a rename within one file system is atomic.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(draft, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise RunFolderError(
-            f"could not write the picture {path}: {reason}; check the folder and the space on the disk"
-        ) from error
+    write_file(path, _png(figure))
     return path
 
 
