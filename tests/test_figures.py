@@ -48,4 +48,4 @@ def test_two_latents_are_chosen_by_their_divergence():
     assert _two_latents(np.array([0.1, 0.2])) == ([0, 1], ("z 1", "z 2"))
     pair, labels = _two_latents(np.array([3.0, 0.1, 4.0, 0.2]))
     assert pair == [0, 2]
-    assert labels[1] == "z 3 (KL 4.0 nats, among the two largest of 4)"
+    assert labels[1] == "z 3 (KL 4 nats, top 2 of 4)"

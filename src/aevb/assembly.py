@@ -11,7 +11,7 @@ from jaxtyping import Float, Num
 
 from aevb.batch import Batch, map_rows, row_keys
 from aevb.datasets import Dataset, Scaling, check_rows, check_support, split_rows
-from aevb.errors import InvalidRecipeError
+from aevb.errors import InvalidDataError, InvalidRecipeError
 from aevb.models import (
     AutoEncoder,
     Constant,
@@ -21,6 +21,7 @@ from aevb.models import (
     StandardNormalPrior,
     make_decoder,
 )
+from aevb.models.structure import describe
 from aevb.networks import MLP, OverRows
 from aevb.objectives import SGVBA, SGVBB, MaximumAPosteriori, Objective
 from aevb.recipe import Recipe
@@ -29,6 +30,7 @@ from aevb.typing import PRNGKey
 
 ELBO = "evidence lower bound"
 CROSS_ENTROPY_BOUND = "cross-entropy bound"
+EXTREME = 1e12  # scaled units
 
 Networks = tuple[eqx.Module | None, eqx.Module | None]
 
@@ -69,6 +71,8 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
         InvalidDataError: the data or some of its values cannot be used; the message says which.
         InvalidRecipeError: settings that do not go with the data.
     """
+    for network in networks:
+        describe(network, "the network", {})  # better refused now than when the trained model cannot be saved
     names = dataset.feature_names
     x = check_rows(dataset.x_train, name="the training data", feature_names=names, min_rows=2)
     if dataset.image_shape is not None and math.prod(dataset.image_shape) != x.shape[1]:
@@ -88,10 +92,16 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     train = prepare(train, training=True)
     is_image = dataset.image_shape is not None or x.dtype == np.uint8
     likelihood = choose_likelihood(recipe.likelihood, train, is_image)
-    for name, rows in (("training", train), ("validation", validation), ("test", test)):
-        if rows is not None:
-            check_likelihood(likelihood, rows, name=f"the {name} data", feature_names=names)
-    grey = likelihood == "bernoulli" and recipe.binarize != "dynamic" and not is_binary(train)
+    splits = {"training": train, "validation": validation, "test": test}
+    for split, rows in splits.items():
+        # A sigmoid's means should reach the training rows; others may lie a little outside.
+        if rows is not None and (
+            likelihood == "bernoulli" or (likelihood, split) == ("gaussian-sigmoid", "training")
+        ):
+            name = f"the {split} data (rows counted after the split, values as scaled)"
+            check_support(rows, likelihood, (0.0, 1.0), name=name, feature_names=names)
+    binary = recipe.binarize != "none" or all(is_binary(rows) for rows in splits.values() if rows is not None)
+    grey = likelihood == "bernoulli" and not binary
     return Assembly(
         build_autoencoder(recipe, likelihood, jnp.asarray(scaling.log_scale, jnp.float32), networks),
         build_objective(recipe),
@@ -130,7 +140,9 @@ class Preparation:
         Raises:
             InvalidDataError: there are no pixels in [0, 1] to make binary.
         """
-        x = self.scaling.apply(x)
+        with np.errstate(over="ignore"):
+            x = self.scaling.apply(x)
+        _check_extremes(x)
         if self.binarize == "none":
             return x
         check_support(x, "bernoulli", (0.0, 1.0), name="the data to make binary")
@@ -140,6 +152,17 @@ class Preparation:
             return x
         key = jax.random.key(self.seed)
         return map_rows(lambda batch: _draw_pixels(key, batch), x, block_rows=1000)
+
+
+def _check_extremes(x: Float[np.ndarray, "rows features"]) -> None:
+    """Refuse scaled values whose square times a large precision would overflow single precision."""
+    extreme = ~(np.abs(x) <= EXTREME) if max(x.max(), -x.min()) > EXTREME else None
+    if extreme is not None:
+        row, column = np.argwhere(extreme)[0]
+        raise InvalidDataError(
+            f"row {row}, column {column} lies {x[row, column]:.3g} scaled units from the middle of the training rows, "
+            f"too far to compute a density in single precision (the limit is {EXTREME:g}). Leave the row out."
+        )
 
 
 @jax.jit
@@ -159,14 +182,6 @@ def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"], is_image
         return name  # pyright: ignore[reportReturnType]
     grey = is_image and x.min() >= 0 and x.max() <= 1
     return "bernoulli" if grey or is_binary(x) else "gaussian"
-
-
-def check_likelihood(
-    likelihood: str, x: np.ndarray, *, name: str, feature_names: tuple[str, ...] | None
-) -> None:
-    """Refuse rows, in scaled units, with a value outside the likelihood's support."""
-    if likelihood == "bernoulli":
-        check_support(x, likelihood, (0.0, 1.0), name=name, feature_names=feature_names)
 
 
 @eqx.filter_jit  # one program for all initial weights, instead of one per layer

@@ -25,5 +25,9 @@ class InvalidModelFileError(AevbError, ValueError):
     """A saved model or checkpoint is truncated, tampered with, or of an unknown kind."""
 
 
+class UnsavableNetworkError(AevbError, TypeError):
+    """A user's network holds something that cannot be written as data, such as a lambda."""
+
+
 class NonFiniteBoundError(AevbError, FloatingPointError):
     """Training produced a bound or a parameter that is not finite."""

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from aevb.assembly import assemble, build_objective, build_plan
 from aevb.datasets import Dataset, check_rows, from_frame
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.networks import Network, OverRows
 from aevb.recipe import Recipe
 from aevb.run import RunFolder, trained_model
 from aevb.storage import existing_folder
@@ -156,14 +157,14 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
         if not hasattr(self, "model_"):
             return self._train(*self._start(X, validation=0.0, patience=None), epochs=1)
+        self._refuse_changes()
         rows = self.model_.prepare(self._rows(X), training=True)
         plan = build_plan(self.model_.recipe, len(rows))
         state = getattr(self, "_state", None) or TrainingState.start(self.model_.autoencoder, plan.optimizer)
         progress = replace(state.progress, status="running", best=None)
         state = replace(state, best_autoencoder=None, progress=progress)
-        return self._train(
-            self.model_, replace(plan, patience=None), state, TrainingData(rows), progress.epoch + 1
-        )
+        plan = replace(plan, steps=None, seconds=None, patience=None)
+        return self._train(self.model_, plan, state, TrainingData(rows), progress.epoch + 1)
 
     def transform(self, X: Any) -> Float[np.ndarray, "rows latents"]:
         """The mean of q(z|x) for each row, in the input's float type."""
@@ -226,6 +227,22 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model_.save(path)
 
+    def _settings(self) -> dict[str, Any]:
+        """The constructor's arguments under their names in a recipe."""
+        arguments: dict[str, Any] = self.get_params(deep=False)
+        return {_RECIPE_NAMES.get(k, k): v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
+
+    def _refuse_changes(self) -> None:
+        """Refuse to go on with other settings than those that the model was made with."""
+        made, now = self.model_.recipe, Recipe.parse({"data": "X", **self._settings()}, source="VAE")
+        free = {"epochs", "validation", "patience"}
+        changed = [k for k in self._settings() if k not in free and getattr(made, k) != getattr(now, k)]
+        if changed:
+            names = ", ".join(_ARGUMENT_NAMES.get(name, name) for name in changed)
+            raise InvalidRecipeError(
+                f"partial_fit goes on with the settings of the first call, but {names} changed since: call fit"
+            )
+
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return self._read(X, reset=False)
@@ -248,8 +265,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         x = self._read(X, reset=True)
         names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
         self._seed = _seed(self.random_state)
-        arguments: dict[str, Any] = {**self.get_params(deep=False), **changes}
-        settings = {_RECIPE_NAMES.get(k, k): v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
+        settings = {**self._settings(), **changes}
         names_here = {**_ARGUMENT_NAMES, "seed": "random_state"}
         recipe = Recipe.parse({"data": "X", "seed": self._seed, **settings}, source="VAE", names=names_here)
         x = check_rows(x, name="X", feature_names=names)
@@ -270,7 +286,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         plan = plan if epochs is None else replace(plan, epochs=epochs)
         state = deque(train(state, plan, build_objective(model.recipe), data), maxlen=1).pop()
         self._state = state
-        self.model_ = replace(model, autoencoder=state.chosen)
+        self.model_ = replace(model, autoencoder=state.chosen, importance_samples=self.n_importance_samples)
         self.history_ = list(state.progress.history)
         self.n_iter_ = state.progress.epoch
         self.bound_ = model.bound
@@ -309,12 +325,20 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     fields = {**model.recipe.model_dump(), "random_state": model.recipe.seed}
     arguments = {_ARGUMENT_NAMES.get(name, name): value for name, value in fields.items()}
     vae = VAE(**{name: value for name, value in arguments.items() if name in VAE().get_params()})
+    vae.n_importance_samples = model.importance_samples
+    vae.encoder_network = _own_network(model.autoencoder.encoder.network)
+    vae.decoder_network = _own_network(model.autoencoder.model.decoder.network)
     vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
     vae.n_features_in_ = model.n_features  # pyright: ignore[reportAttributeAccessIssue]
     if model.feature_names is not None:
         names = np.array(model.feature_names, dtype=object)
         vae.feature_names_in_ = names  # pyright: ignore[reportAttributeAccessIssue]
     return vae
+
+
+def _own_network(network: Network) -> eqx.Module | None:
+    """The user's own network inside, if there is one."""
+    return network.network if isinstance(network, OverRows) else None
 
 
 def _float_type(x: np.ndarray) -> Any:

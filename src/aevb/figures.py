@@ -60,7 +60,7 @@ def _two_latents(kl: np.ndarray) -> tuple[list[int], tuple[str, str]]:
     pair = sorted(np.argsort(-kl, kind="stable")[:2].tolist())
     if len(kl) == 2:
         return pair, ("z 1", "z 2")
-    first, second = (f"z {j + 1} (KL {kl[j]:.1f} nats, among the two largest of {len(kl)})" for j in pair)
+    first, second = (f"z {j + 1} (KL {kl[j]:.2g} nats, top 2 of {len(kl)})" for j in pair)
     return pair, (first, second)
 
 
@@ -90,7 +90,9 @@ def _reconstructions_and_samples(
     if shape is None:
         x = x[:N_TABLE_ROWS].astype(np.float64)
         return {
-            "reconstructions": report.feature_reconstructions(x, model.reconstruct(x), names),
+            "reconstructions": report.feature_reconstructions(
+                x, model.reconstruct(x), names, title=f"{rows} rows and their reconstructions"
+            ),
             "samples": report.feature_samples(
                 x_train[:N_TABLE_ROWS].astype(np.float64),
                 model.sample(N_TABLE_ROWS, model.recipe.seed),

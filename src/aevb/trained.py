@@ -1,9 +1,10 @@
 """A trained model with what belongs to it: how rows are prepared, what its bound is called, what a row is."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import equinox as eqx
 import jax
@@ -11,10 +12,10 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from aevb import inference
-from aevb.assembly import Preparation, build_objective, check_likelihood
-from aevb.datasets import Scaling, check_rows
-from aevb.errors import InvalidModelFileError, InvalidRecipeError
-from aevb.models import AutoEncoder, load_model, save_model
+from aevb.assembly import CROSS_ENTROPY_BOUND, ELBO, Preparation, build_objective, is_binary
+from aevb.datasets import Scaling, check_rows, check_support
+from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
+from aevb.models import AutoEncoder, Likelihood, learned, load_model, save_model
 from aevb.objectives import row_bounds
 from aevb.recipe import Recipe
 from aevb.training import evaluation_key
@@ -32,6 +33,7 @@ class TrainedModel:
         bound: what its bound is called: "evidence lower bound" or "cross-entropy bound".
         feature_names: of the columns, where known.
         image_shape: height and width, where a row is an image.
+        importance_samples: draws per row with which an estimator scores.
     """
 
     autoencoder: AutoEncoder
@@ -41,6 +43,7 @@ class TrainedModel:
     bound: str
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int] | None = None
+    importance_samples: int = 100
 
     @property
     def n_features(self) -> int:
@@ -69,7 +72,14 @@ class TrainedModel:
         """
         x = check_rows(x, n_features=self.n_features, feature_names=self.feature_names)
         rows = self.preparation(x, training=training)
-        check_likelihood(self.likelihood, rows, name="x", feature_names=self.feature_names)
+        if self.likelihood == "bernoulli":
+            name = "x (values as scaled)"
+            check_support(rows, self.likelihood, (0.0, 1.0), name=name, feature_names=self.feature_names)
+            if self.bound == ELBO and self.recipe.binarize == "none" and not is_binary(rows):
+                raise InvalidDataError(
+                    "the model was trained on values of 0 and 1 only, and would give grey ones a cross-entropy "
+                    "in place of a log-likelihood: round them first, or train with binarize='static' or 'dynamic'"
+                )
         return rows
 
     def given(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
@@ -125,6 +135,7 @@ class TrainedModel:
             "bound": self.bound,
             "feature_names": self.feature_names,
             "image_shape": self.image_shape,
+            "importance_samples": self.importance_samples,
         }
         save_model(path, self.autoencoder, about)
 
@@ -139,7 +150,7 @@ class TrainedModel:
         try:
             recipe = Recipe.parse(about["recipe"], source=f"{path}: the recipe inside")
             scaling = Scaling(tuple(about["scaling"]["loc"]), tuple(about["scaling"]["scale"]))
-            return cls(
+            model = cls(
                 autoencoder,
                 Preparation(scaling, recipe.binarize, recipe.seed),
                 recipe,
@@ -147,11 +158,32 @@ class TrainedModel:
                 about["bound"],
                 _tuple(about["feature_names"]),
                 _tuple(about["image_shape"]),
+                about["importance_samples"],
             )
-        except (KeyError, TypeError) as error:
-            raise InvalidModelFileError(
-                f"{path} is not a trained model, only the core of one: {error}"
-            ) from None
+            wrong = [what for what, right in model._consistent() if not right]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidModelFileError(f"{path} does not describe a trained model: {error!r}") from None
+        if wrong:
+            raise InvalidModelFileError(f"{path} contradicts itself: {', '.join(wrong)}")
+        return model
+
+    def _consistent(self) -> list[tuple[str, bool]]:
+        """What must hold of a model that someone else may have written, and whether it does."""
+        model, scaling, n = self.autoencoder.model, self.preparation.scaling, self.n_features
+        weights = jax.tree.leaves(learned(self.autoencoder))
+        names, shape = self.feature_names, self.image_shape
+        return [
+            ("the scaling", len(scaling.loc) == len(scaling.scale) == n and min(scaling.scale) > 0),
+            ("the scaling's numbers", bool(np.isfinite([*scaling.loc, *scaling.scale]).all())),
+            ("the likelihood", self.likelihood in get_args(Likelihood)),
+            ("the likelihood's kind", model.decoder.is_density == (self.likelihood != "bernoulli")),
+            ("the name of the bound", self.bound in (ELBO, CROSS_ENTROPY_BOUND)),
+            ("the number of latents", model.prior(None).event_shape == (self.recipe.latents,)),
+            ("the feature names", names is None or len(names) == n),
+            ("the image shape", shape is None or math.prod(shape) == n),
+            ("the number of importance samples", self.importance_samples >= 1),
+            ("the weights", all(bool(np.isfinite(np.asarray(weight)).all()) for weight in weights)),
+        ]
 
 
 def _tuple(value: list[Any] | None) -> Any:

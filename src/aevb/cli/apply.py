@@ -18,7 +18,10 @@ def sample(
     ] = 100,
     means: Annotated[bool, typer.Option("--means", help="Means of p(x|z) instead of draws from it.")] = False,
     seed: Annotated[
-        int, typer.Option(min=0, help=help_text("Another seed gives other draws.", "0"), show_default=False)
+        int,
+        typer.Option(
+            min=0, max=2**32 - 1, help=help_text("Another seed gives other draws.", "0"), show_default=False
+        ),
     ] = 0,
 ) -> None:
     """Draw new rows from the model."""

@@ -28,7 +28,10 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data_dir: DataDirOption = None,
     seed: Annotated[
-        int, typer.Option(min=0, help=help_text("Of the importance samples.", "0"), show_default=False)
+        int,
+        typer.Option(
+            min=0, max=2**32 - 1, help=help_text("Of the importance samples.", "0"), show_default=False
+        ),
     ] = 0,
 ) -> None:
     """The bound and log p(x) on data, each with its errors."""

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 
 import typer
@@ -62,6 +63,8 @@ def main() -> None:
     except (AevbError, OSError, MemoryError) as error:
         typer.echo(f"error: {describe(error)}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def describe(error: Exception) -> str:

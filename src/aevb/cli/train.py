@@ -93,7 +93,11 @@ def _train(
     if run.state.progress.status == "interrupted":
         typer.echo(f"interrupted, and saved: go on with `aevb train --resume --out {folder}`", err=True)
         sys.exit(128 + received[0])
-    draw_figures(run.trained, run.dataset, list(run.state.progress.history), run.folder.figures)
+    try:
+        draw_figures(run.trained, run.dataset, list(run.state.progress.history), run.folder.figures)
+    except KeyboardInterrupt:
+        typer.echo(f"trained and saved, but not all pictures are drawn: `aevb plot {folder}`", err=True)
+        raise
     progress.conclude(console, run)
 
 

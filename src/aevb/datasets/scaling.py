@@ -21,7 +21,7 @@ _BLOCK_SIZE = 1 << 17
 class Scaling:
     """The map `(x - loc) / scale` from the user's units to those that networks see.
 
-    Plain numbers, so that it can be hashed (it is a static part of a model) and written as JSON.
+    Plain numbers, so that it is written as JSON without loss.
 
     Args:
         loc: one shift per feature, in the user's units.
@@ -46,7 +46,7 @@ class Scaling:
         Args:
             x: the training rows; unsigned bytes are taken for pixels by "auto".
             method: "none"; "standard" (mean 0, standard deviation 1); "minmax" (onto [0, 1]); or "auto":
-                division by 255 for unsigned bytes, "none" if all values lie in [0, 1], else "standard".
+                division by 255 for unsigned bytes above 1, "none" if all values lie in [0, 1], else "standard".
 
         Raises:
             InvalidRecipeError: an unknown method.
@@ -55,7 +55,9 @@ class Scaling:
         if method not in METHODS:
             raise InvalidRecipeError(f"unknown scaling {method!r}: choose one of {', '.join(METHODS)}.")
         n_features = x.shape[1]
-        if method == "auto" and x.dtype == np.uint8:
+        if (
+            method == "auto" and x.dtype == np.uint8 and x.max() > 1
+        ):  # bytes of 0 and 1 are binary, not nearly black
             return cls((0.0,) * n_features, (_WHITE,) * n_features)
         # fmin and fmax pass over NaN.
         low = np.fmin.reduce(x, axis=0).astype(np.float64)

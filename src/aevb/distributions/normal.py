@@ -17,7 +17,8 @@ class LogVarianceNormal(Distribution):
     """N(loc, exp(log_variance)), element by element.
 
     `numpyro.distributions.Normal` holds the standard deviation, and takes its logarithm in every `log_prob`; here the
-    log-variance is used as the network gives it. In float32, log-variances down to about -170 give finite values.
+    log-variance is used as the network gives it. In float32 a residual of 1 overflows at a log-variance of -88;
+    models hold it within narrower limits (`aevb.models.conditional.LOG_VARIANCE_LIMITS`).
 
     Args:
         loc: mean.

@@ -42,8 +42,13 @@ class MarginalEstimate:
 
     @property
     def mean_monte_carlo_error(self) -> float:
-        """The Monte Carlo error of `mean`, for these rows: rows are estimated independently."""
-        return float(np.sqrt(np.sum(np.square(self.monte_carlo_error, dtype=np.float64))) / len(self.log_p))
+        """The Monte Carlo error of `mean`, for these rows.
+
+        Rows are estimated independently, but for equal rows, which share their noise and so their estimate.
+        """
+        estimates = np.stack([self.log_p, self.monte_carlo_error], axis=1).astype(np.float64)
+        distinct, counts = np.unique(estimates, axis=0, return_counts=True)
+        return float(np.sqrt(np.sum(np.square(counts * distinct[:, 1]))) / len(self.log_p))
 
     @property
     def sampling_error(self) -> float:

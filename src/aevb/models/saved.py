@@ -35,7 +35,7 @@ def save_model(path: Path, autoencoder: AutoEncoder, about: Mapping[str, Any]) -
         about: what else belongs to the model, as JSON: feature names, image shape, recipe.
 
     Raises:
-        TypeError: a user's network holds something that cannot be written as data, such as a lambda.
+        UnsavableNetworkError: a user's network holds something that cannot be written as data, such as a lambda.
         OSError: the disk is full or read-only.
     """
     arrays: dict[str, np.ndarray] = {}
@@ -126,7 +126,7 @@ def _read_weights(path: Path, sha256: str) -> dict[str, np.ndarray]:
         )
     try:
         return safetensors.numpy.load(content)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError) as error:
         raise InvalidModelFileError(f"{path} is damaged: {error}") from error
 
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aevb.errors import UnsavableNetworkError
 from aevb.models.constant import Constant
 from aevb.models.decoders import BernoulliDecoder, GaussianDecoder
 from aevb.models.encoders import GaussianEncoder
@@ -44,7 +45,7 @@ def describe(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     """`node` as JSON; its arrays go into `arrays` under their path in the tree.
 
     Raises:
-        TypeError: where something is neither a module, an array, a plain value nor a known function.
+        UnsavableNetworkError: where something is neither a module, an array, a plain value nor a known function.
     """
     if isinstance(node, bool | int | float | str) or node is None:
         return node
@@ -63,7 +64,7 @@ def describe(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     for name, function in FUNCTIONS.items():
         if function is node:
             return {"function": name}
-    raise TypeError(
+    raise UnsavableNetworkError(
         f"cannot save {path} = {node!r}: a saved model is data only. Use a module from equinox.nn, a function from "
         "jax.nn, or a class of your own with arrays and plain values in its fields."
     )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 
 from aevb.errors import InvalidDataError, InvalidModelFileError
@@ -58,7 +59,7 @@ def load_checkpoint(path: Path, start: TrainingState, data_digest: str) -> Train
         arrays = safetensors.numpy.load_file(path)
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-    except SafetensorError as error:
+    except (SafetensorError, KeyError) as error:
         raise InvalidModelFileError(f"the checkpoint {path} is truncated or damaged: {error}") from error
     if metadata.get("format") != FORMAT:
         raise InvalidModelFileError(f"{path} is not a checkpoint that this aevb reads")
@@ -68,7 +69,9 @@ def load_checkpoint(path: Path, start: TrainingState, data_digest: str) -> Train
         raise InvalidDataError("the data have changed since this run was started: start another run on them")
     try:
         fields = json.loads(metadata["progress"])
-        progress = Progress(**{**fields, "history": tuple(fields["history"])})
+        if set(fields) != {field.name for field in dataclasses.fields(Progress)}:
+            raise ValueError(f"its fields are {sorted(fields)}")
+        progress = TypeAdapter(Progress).validate_python(fields)
     except (LookupError, TypeError, ValueError) as error:
         raise InvalidModelFileError(f"{path} is not a checkpoint that this aevb reads: {error}") from error
     best = start.autoencoder if progress.best is not None else None

@@ -3,17 +3,19 @@
 import dataclasses
 import zlib
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 
 from aevb.models import AutoEncoder, learned
 from aevb.training.optimizers import Optimizer
 from aevb.typing import Tree
 
+Count = Annotated[int, Field(ge=0)]  # checked where a checkpoint is read
 Status = Literal["running", "finished", "stopped early", "interrupted", "diverged"]
 
 
@@ -89,14 +91,14 @@ class Progress:
         message: for a diverged run, what happened.
     """
 
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    samples_seen: int = 0
+    epoch: Count = 0
+    batch: Count = 0
+    step: Count = 0
+    samples_seen: Count = 0
     seconds: float = 0.0
     training_seconds: float = 0.0
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
-    sum_rows: int = 0
+    sum_rows: Count = 0
     best: dict[str, Any] | None = None
     history: tuple[dict[str, Any], ...] = ()
     status: Status = "running"

@@ -1,0 +1,142 @@
+"""What a trained model refuses, and what it keeps when it is saved and loaded."""
+
+import hashlib
+import json
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save
+
+import aevb
+from aevb.assembly import assemble
+from aevb.datasets import Dataset
+from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError, UnsavableNetworkError
+from aevb.inference import MarginalEstimate
+from aevb.models.saved import _digest
+from aevb.recipe import Recipe
+
+RNG = np.random.default_rng(0)
+BINARY = (RNG.uniform(size=(40, 6)) < 0.4).astype(np.uint8)
+REAL = RNG.normal(size=(40, 6))
+
+
+def small(**settings):
+    return aevb.VAE(**{"n_latents": 2, "hidden": (4,), "epochs": 1, "random_state": 0, **settings})
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
+def test_zeros_and_ones_are_binary_in_every_type(dtype):
+    vae = small().fit(BINARY.astype(dtype))
+    assert vae.bound_ == "evidence lower bound"
+    assert set(np.unique(vae.sample(50))) == {0.0, 1.0}
+
+
+def test_bytes_above_one_are_pixels():
+    vae = small().fit(BINARY * np.uint8(200))
+    assert vae.bound_ == "cross-entropy bound"
+    assert vae.sample(50).max() == 255
+
+
+def test_a_model_of_binary_rows_gives_grey_ones_no_log_likelihood():
+    vae = small().fit(BINARY)
+    with pytest.raises(InvalidDataError, match="0 and 1 only"):
+        vae.score_samples(np.full((1, 6), 0.5))
+
+
+def test_grey_test_rows_make_it_a_cross_entropy_bound():
+    dataset = Dataset("mixed", BINARY.astype(float), x_test=np.full((3, 6), 0.5), image_shape=(2, 3))
+    assert assemble(Recipe(hidden=(4,)), dataset).bound == "cross-entropy bound"
+
+
+def test_rows_too_far_out_for_single_precision_are_named():
+    vae = small().fit(REAL)
+    far = REAL[:3].copy()
+    far[1, 4] = 1e30
+    with pytest.raises(InvalidDataError, match="row 1, column 4"):
+        vae.score_samples(far)
+
+
+def test_means_through_a_sigmoid_want_training_rows_between_0_and_1():
+    with pytest.raises(InvalidDataError, match="gaussian-sigmoid"):
+        small(likelihood="gaussian-sigmoid").fit(REAL)
+    small(likelihood="gaussian-sigmoid", scale="minmax").fit(REAL)
+
+
+def test_equal_rows_share_their_noise_and_so_their_error():
+    one = MarginalEstimate(np.array([-3.0]), np.array([0.1]), np.array([5.0]), 9)
+    equal = MarginalEstimate(np.full(100, -3.0), np.full(100, 0.1), np.full(100, 5.0), 9)
+    apart = MarginalEstimate(np.arange(100.0), np.full(100, 0.1), np.full(100, 5.0), 9)
+    assert one.mean_monte_carlo_error == pytest.approx(0.1)
+    assert equal.mean_monte_carlo_error == pytest.approx(0.1)
+    assert apart.mean_monte_carlo_error == pytest.approx(0.01)
+
+
+def test_a_lambda_is_refused_before_training():
+    with pytest.raises(UnsavableNetworkError, match="the network"):
+        small(encoder_network=eqx.nn.Lambda(lambda x: x)).fit(REAL)
+
+
+def test_what_an_estimator_scores_and_trains_with_comes_back(tmp_path):
+    network = eqx.nn.MLP(6, 3, 4, 1, key=jax.random.key(0))
+    vae = small(encoder_network=network, n_importance_samples=7).fit(REAL)
+    vae.save(tmp_path / "model")
+    loaded = aevb.load(tmp_path / "model")
+    assert loaded.n_importance_samples == 7
+    assert isinstance(loaded.encoder_network, eqx.nn.MLP)
+    assert loaded.decoder_network is None
+    np.testing.assert_array_equal(loaded.score_samples(REAL), vae.score_samples(REAL))
+
+
+def test_partial_fit_refuses_settings_that_changed():
+    vae = small().partial_fit(REAL)
+    vae.set_params(n_latents=3, learning_rate=1.0)
+    with pytest.raises(InvalidRecipeError, match="learning_rate, n_latents"):
+        vae.partial_fit(REAL)
+
+
+CHANGES = {
+    "the scaling": lambda about: about["scaling"].update(loc=[0.0], scale=[1.0]),
+    "the scaling's numbers": lambda about: about["scaling"].update(loc=[float("inf")] * 6),
+    "does not describe": lambda about: about["scaling"].update(scale=["a"] * 6),
+    "the likelihood": lambda about: about.update(likelihood="nonsense"),
+    "the likelihood's kind": lambda about: about.update(likelihood="bernoulli"),
+    "the name of the bound": lambda about: about.update(bound="a likelihood"),
+    "the number of latents": lambda about: about["recipe"].update(latents=5),
+    "the feature names": lambda about: about.update(feature_names=["a"]),
+    "the image shape": lambda about: about.update(image_shape=[5, 5]),
+    "the number of importance samples": lambda about: about.update(importance_samples=0),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return small().fit(REAL)
+
+
+@pytest.mark.parametrize("said", CHANGES)
+def test_a_description_that_contradicts_the_model_is_refused(said, fitted, tmp_path):
+    path = tmp_path / "model"
+    fitted.save(path)
+    document = json.loads((path / "model.json").read_text())
+    CHANGES[said](document["about"])
+    document["sha256"] = _digest(document)
+    (path / "model.json").write_text(json.dumps(document))
+    with pytest.raises(InvalidModelFileError, match=said):
+        aevb.load(path)
+
+
+def test_weights_that_are_not_finite_are_refused(fitted, tmp_path):
+    path = tmp_path / "model"
+    fitted.save(path)
+    arrays = load_file(path / "weights.safetensors")
+    arrays["encoder.loc.bias"] = np.full_like(arrays["encoder.loc.bias"], np.nan)
+    weights = save(arrays)
+    (path / "weights.safetensors").write_bytes(weights)
+    document = json.loads((path / "model.json").read_text())
+    document["weights_sha256"] = hashlib.sha256(weights).hexdigest()
+    document["sha256"] = _digest(document)
+    (path / "model.json").write_text(json.dumps(document))
+    with pytest.raises(InvalidModelFileError, match="the weights"):
+        aevb.load(path)
