@@ -7,11 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float
 
-from aevb.batch import Batch, map_rows, row_keys
 from aevb.datasets import Dataset, Scaling, check_rows, check_support, split_rows
-from aevb.errors import InvalidDataError, InvalidRecipeError
+from aevb.errors import InvalidRecipeError
 from aevb.models import (
     AutoEncoder,
     Constant,
@@ -24,13 +23,12 @@ from aevb.models import (
 from aevb.models.structure import describe
 from aevb.networks import MLP, OverRows
 from aevb.objectives import SGVBA, SGVBB, MaximumAPosteriori, Objective
+from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.training import Optimizer, Plan, TrainingData
-from aevb.typing import PRNGKey
 
 ELBO = "evidence lower bound"
 CROSS_ENTROPY_BOUND = "cross-entropy bound"
-EXTREME = 1e12  # scaled units
 
 Networks = tuple[eqx.Module | None, eqx.Module | None]
 
@@ -54,7 +52,7 @@ class Assembly:
     objective: Objective
     plan: Plan
     data: TrainingData
-    preparation: "Preparation"
+    preparation: Preparation
     likelihood: Likelihood
     bound: str
 
@@ -73,6 +71,26 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     """
     for network in networks:
         describe(network, "the network", {})  # better refused now than when the trained model cannot be saved
+    prepare, data = _prepare(recipe, dataset)
+    is_image = dataset.image_shape is not None or dataset.x_train.dtype == np.uint8
+    likelihood = choose_likelihood(recipe.likelihood, data.train, is_image)
+    _check_support(likelihood, data, dataset.feature_names)
+    binary = recipe.binarize != "none" or all(is_binary(rows) for rows in data.splits.values())
+    grey = likelihood == "bernoulli" and not binary
+    log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
+    return Assembly(
+        build_autoencoder(recipe, likelihood, log_scale, networks),
+        build_objective(recipe),
+        build_plan(recipe, len(data.train)),
+        data,
+        prepare,
+        likelihood,
+        CROSS_ENTROPY_BOUND if grey else ELBO,
+    )
+
+
+def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingData]:
+    """The scaling, fitted on training rows, and all rows checked, split and scaled by it."""
     names = dataset.feature_names
     x = check_rows(dataset.x_train, name="the training data", feature_names=names, min_rows=2)
     if dataset.image_shape is not None and math.prod(dataset.image_shape) != x.shape[1]:
@@ -81,99 +99,25 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
             f"image_shape {height},{width} does not go with rows of {x.shape[1]} features"
         )
     kept, held_out = split_rows(len(x), recipe.validation, recipe.seed)
-    scaling = Scaling.fit(x[kept] if len(held_out) else x, recipe.scale)
-    prepare = Preparation(scaling, recipe.binarize, recipe.seed)
-    train, validation = (x, None) if not len(held_out) else (x[kept], prepare(x[held_out]))
-    test = None
-    if dataset.x_test is not None:
-        test = prepare(
-            check_rows(dataset.x_test, name="the test data", feature_names=names, n_features=x.shape[1])
-        )
-    train = prepare(train, training=True)
-    is_image = dataset.image_shape is not None or x.dtype == np.uint8
-    likelihood = choose_likelihood(recipe.likelihood, train, is_image)
-    splits = {"training": train, "validation": validation, "test": test}
-    for split, rows in splits.items():
-        # A sigmoid's means should reach the training rows; others may lie a little outside.
-        if rows is not None and (
-            likelihood == "bernoulli" or (likelihood, split) == ("gaussian-sigmoid", "training")
-        ):
+    train = x[kept] if len(held_out) else x
+    prepare = Preparation(Scaling.fit(train, recipe.scale), recipe.binarize, recipe.seed)
+    validation = prepare(x[held_out]) if len(held_out) else None
+    test = dataset.x_test
+    if test is not None:
+        test = prepare(check_rows(test, name="the test data", feature_names=names, n_features=x.shape[1]))
+    return prepare, TrainingData(prepare(train, training=True), validation, test)
+
+
+def _check_support(likelihood: Likelihood, data: TrainingData, names: tuple[str, ...] | None) -> None:
+    """Refuse rows outside the likelihood's support.
+
+    A sigmoid's means should reach every training row; of the others some may lie a little outside.
+    """
+    bounded = {"bernoulli": ("train", "validation", "test"), "gaussian-sigmoid": ("train",)}
+    for split, rows in data.splits.items():
+        if split in bounded.get(likelihood, ()):
             name = f"the {split} data (rows counted after the split, values as scaled)"
             check_support(rows, likelihood, (0.0, 1.0), name=name, feature_names=names)
-    binary = recipe.binarize != "none" or all(is_binary(rows) for rows in splits.values() if rows is not None)
-    grey = likelihood == "bernoulli" and not binary
-    return Assembly(
-        build_autoencoder(recipe, likelihood, jnp.asarray(scaling.log_scale, jnp.float32), networks),
-        build_objective(recipe),
-        build_plan(recipe, len(train)),
-        TrainingData(train, validation, test),
-        prepare,
-        likelihood,
-        CROSS_ENTROPY_BOUND if grey else ELBO,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Preparation:
-    """How rows in the user's units become what a model is given: scaled, then made binary if the recipe says so.
-
-    Args:
-        scaling: fitted on training rows.
-        binarize: `none`, `static` (at 1/2), or `dynamic`: each pixel drawn from its grey value, with randomness
-            that depends on the seed and the row alone, so that a row always gives the same draw.
-        seed: see `binarize`.
-    """
-
-    scaling: Scaling
-    binarize: str
-    seed: int
-
-    def __call__(
-        self, x: Num[np.ndarray, "rows features"], *, training: bool = False
-    ) -> Float[np.ndarray, "rows features"]:
-        """The rows in scaled units, float32.
-
-        Args:
-            x: rows in the user's units.
-            training: keep the pixels grey that training makes binary anew whenever it sees them.
-
-        Raises:
-            InvalidDataError: there are no pixels in [0, 1] to make binary.
-        """
-        with np.errstate(over="ignore"):
-            x = self.scaling.apply(x)
-        _check_extremes(x)
-        if self.binarize == "none":
-            return x
-        check_support(x, "bernoulli", (0.0, 1.0), name="the data to make binary")
-        if self.binarize == "static":
-            return (x >= 0.5).astype(x.dtype)
-        if training:
-            return x
-        key = jax.random.key(self.seed)
-        return map_rows(lambda batch: _draw_pixels(key, batch), x, block_rows=1000)
-
-
-def _check_extremes(x: Float[np.ndarray, "rows features"]) -> None:
-    """Refuse scaled values whose square times a large precision would overflow single precision."""
-    extreme = ~(np.abs(x) <= EXTREME) if max(x.max(), -x.min()) > EXTREME else None
-    if extreme is not None:
-        row, column = np.argwhere(extreme)[0]
-        raise InvalidDataError(
-            f"row {row}, column {column} lies {x[row, column]:.3g} scaled units from the middle of the training rows, "
-            f"too far to compute a density in single precision (the limit is {EXTREME:g}). Leave the row out."
-        )
-
-
-@jax.jit
-def _draw_pixels(key: PRNGKey, batch: Batch) -> Float[jax.Array, "batch features"]:
-    draws = jax.vmap(lambda key, x: jax.random.bernoulli(key, x))(row_keys(key, batch.x), batch.x)
-    return draws.astype(batch.x.dtype)
-
-
-def is_binary(x: Float[np.ndarray, "rows features"]) -> bool:
-    """Whether every value is 0 or 1."""
-    return bool(np.all((x == 0) | (x == 1)))
 
 
 def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"], is_image: bool) -> Likelihood:

@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from aevb import inference
-from aevb.assembly import CROSS_ENTROPY_BOUND, ELBO, Preparation, build_objective, is_binary
+from aevb.assembly import CROSS_ENTROPY_BOUND, ELBO, build_objective
 from aevb.datasets import Scaling, check_rows, check_support
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
 from aevb.models import AutoEncoder, Likelihood, learned, load_model, save_model
 from aevb.objectives import row_bounds
+from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.training import evaluation_key
 

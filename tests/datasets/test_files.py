@@ -239,3 +239,12 @@ def test_rows_with_other_columns(tmp_path):
         load_rows(path, feature_names=("a", "b"))
     with pytest.raises(InvalidDataError, match="has 2 features, but 3 are expected"):
         load_rows(path, n_features=3)
+
+
+def test_unnamed_columns_are_only_left_out_where_there_are_more_than_features(tmp_path):
+    labelled, plain = tmp_path / "labelled.csv", tmp_path / "plain.csv"
+    labelled.write_text("1,2,7,3\n4,5,8,6\n")
+    plain.write_text("1,2,3\n4,5,6\n")
+    for path in (labelled, plain):
+        x, _ = load_rows(path, n_features=3, label="2")
+        np.testing.assert_array_equal(x, [[1, 2, 3], [4, 5, 6]])

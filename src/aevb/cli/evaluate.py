@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from aevb.inference import MarginalEstimate
     from aevb.trained import TrainedModel
 
+# With fewer effective samples in the median row, the bias of a mean over many rows exceeds its Monte Carlo error.
+FEW_EFFECTIVE = 50
+
 
 def evaluate(
     run: RunArgument,
@@ -121,6 +124,11 @@ def _print(model: "TrainedModel", results: dict[str, Any]) -> None:
         f"Of K = {samples} importance samples {results['effective_samples_median']:.1f} count effectively in the "
         "median row; the estimate is biased down, less so with more.",
     )
+    if results["effective_samples_median"] < FEW_EFFECTIVE:
+        write(
+            console,
+            "With so few, the bias can exceed the Monte Carlo error: compare with a larger --importance-samples.",
+        )
     if not density:
         write(
             console, "Grey pixels under a Bernoulli likelihood: these are cross-entropies, not log densities."

@@ -82,11 +82,23 @@ def load_rows(
     if source in NAMES:
         dataset = load_named(str(source), data_dir)
     else:
-        dataset = read_file(_existing(source), label=label, drop=drop, optional=True)
+        dataset = _read_to_apply(_existing(source), label, drop, n_features)
     x, y = (dataset.x_train, dataset.y_train) if dataset.x_test is None else (dataset.x_test, dataset.y_test)
     if feature_names and dataset.feature_names:
         x = _matched(x, dataset.feature_names, feature_names, dataset.name)
     return check_rows(x, name=dataset.name, n_features=n_features, feature_names=feature_names), y
+
+
+def _read_to_apply(
+    path: Path, label: str | int | None, drop: Sequence[str | int], n_features: int | None
+) -> Dataset:
+    """A file's rows without the columns to leave out, which it need not have."""
+    dataset = read_file(path, label=label, drop=drop, optional=True)
+    if dataset.feature_names is None and dataset.n_features != n_features:
+        # Columns without names are left out by their number, unless they are just the features.
+        whole = read_file(path, optional=True)
+        return whole if whole.n_features == n_features else dataset
+    return dataset
 
 
 def _existing(source: str | Path) -> Path:

@@ -170,8 +170,8 @@ def _evaluate(state: TrainingState, plan: Plan, objective: Objective, data: Trai
         "examples_per_second": progress.sum_rows / max(progress.training_seconds, 1e-9),
     }
     record |= _named("train", {name: total / progress.sum_rows for name, total in progress.sums.items()})
-    for split, rows in (("validation", data.validation), ("test", data.test)):
-        if rows is not None:
+    for split, rows in data.splits.items():
+        if split != "train":
             bounds = row_bounds(objective, state.autoencoder, rows, evaluation_key(plan.seed))
             record |= _named(
                 split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()}

@@ -60,11 +60,16 @@ class TrainingData:
     validation: Float[np.ndarray, "validation_rows features"] | None = None
     test: Float[np.ndarray, "test_rows features"] | None = None
 
+    @property
+    def splits(self) -> dict[str, Float[np.ndarray, "rows features"]]:
+        """Those of `train`, `validation` and `test` that there are."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: rows for name, rows in splits.items() if rows is not None}
+
     @cached_property
     def digest(self) -> str:
         """A checksum of all rows, by which a resumed run knows that its data are still the same."""
-        parts = (self.train, self.validation, self.test)
-        return "-".join("none" if part is None else _checksum(part) for part in parts)
+        return ",".join(f"{name}:{_checksum(rows)}" for name, rows in self.splits.items())
 
 
 def _checksum(x: np.ndarray) -> str:
