@@ -25,8 +25,8 @@ def sample(
     ] = 0,
 ) -> None:
     """Draw new rows from the model."""
+    from aevb.cli.common import load_run
     from aevb.cli.output import check_out, check_picture, write_model_rows
-    from aevb.cli.session import load_run
 
     check_out(out)
     model = load_run(run)
@@ -37,8 +37,8 @@ def sample(
 
 def encode(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataDirOption = None) -> None:
     """Write the codes of rows: the means of q(z|x)."""
+    from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, write_table
-    from aevb.cli.session import load_run, rows_for
 
     check_out(out, picture=False)
     model = load_run(run)
@@ -53,8 +53,8 @@ def decode(
     out: OutOption,
 ) -> None:
     """Turn codes into rows: the means of p(x|z)."""
+    from aevb.cli.common import load_run
     from aevb.cli.output import check_out, check_picture, write_model_rows
-    from aevb.cli.session import load_run
     from aevb.datasets import load_rows
 
     check_out(out)
@@ -66,8 +66,8 @@ def decode(
 
 def reconstruct(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataDirOption = None) -> None:
     """Write the reconstructions of rows: the means of p(x|z) at their codes."""
+    from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, check_picture, is_picture, write_model_rows
-    from aevb.cli.session import load_run, rows_for
     from aevb.report import reconstructions, save_figure
 
     check_out(out)

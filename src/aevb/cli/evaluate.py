@@ -38,7 +38,7 @@ def evaluate(
     ] = 0,
 ) -> None:
     """The bound and log p(x) on data, each with its errors."""
-    from aevb.cli.session import load_run
+    from aevb.cli.common import load_run
 
     model = load_run(run)
     x, which = _rows(run, model, data, data_dir)
@@ -54,7 +54,7 @@ def evaluate(
 
 
 def _rows(run: Path, model: "TrainedModel", data: str | None, data_dir: Path | None) -> tuple[Any, str]:
-    from aevb.cli.session import rows_for
+    from aevb.cli.common import rows_for
     from aevb.run import RunFolder, load_dataset
 
     if data is not None:

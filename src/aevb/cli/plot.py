@@ -7,7 +7,7 @@ from aevb.cli.options import DataDirOption, RunArgument
 
 def plot(run: RunArgument, data_dir: DataDirOption = None) -> None:
     """Draw a run's pictures again, into its figures folder."""
-    from aevb.cli.session import load_run
+    from aevb.cli.common import load_run
     from aevb.errors import RunFolderError
     from aevb.figures import draw_figures
     from aevb.run import RunFolder, load_dataset, read_records

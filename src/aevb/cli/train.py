@@ -75,7 +75,7 @@ def _train(
 
     from aevb import run as runs
     from aevb.cli import progress
-    from aevb.cli.session import cache_compilations
+    from aevb.cli.common import cache_compilations
     from aevb.figures import draw_figures
 
     console = Console(highlight=False, quiet=quiet)
