@@ -39,7 +39,9 @@ def draw_figures(
     kl = inference.kl_per_latent(model.autoencoder, model.prepare(x[:N_SCATTER]))
     figures: dict[str, Figure] = {"kl_per_latent": report.kl_per_latent(kl)}
     if records:
-        figures["learning_curve"] = report.learning_curve(records, _bound_label(model.bound))
+        figures["learning_curve"] = report.learning_curve(
+            records, _bound_label(model.bound), "Learning curve (training values are means while learning)"
+        )
     if len(kl) > 1:
         pair, labels = _two_latents(kl)
         codes = model.encode(x[:N_SCATTER])[:, pair]

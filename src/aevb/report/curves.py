@@ -17,7 +17,7 @@ Points = Float[np.ndarray, "points 2"]
 
 # key of the record, name in the legend, colour, line, marker: told apart without colour, too
 SERIES = (
-    ("train_elbo", "training rows, while learning", BLUE, "-", "o"),
+    ("train_elbo", "training rows", BLUE, "-", "o"),
     ("validation_elbo", "validation rows", ORANGE, ":", "^"),
     ("test_elbo", "test rows", RED, "--", "s"),
 )
