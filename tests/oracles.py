@@ -12,9 +12,9 @@ from aevb.datasets import Scaling
 from aevb.models import (
     AutoEncoder,
     Constant,
-    GaussianEncoder,
+    Encoder,
     LatentVariableModel,
-    StandardNormalPrior,
+    Prior,
     make_decoder,
 )
 from aevb.models.conditional import LOG_VARIANCE_LIMITS
@@ -111,7 +111,7 @@ class LinearGaussian:
         autoencoder = tiny("gaussian", self.d, self.k, (), scaling=scaling)
         decoder = with_head(autoencoder.model.decoder, "loc", self.weight, self.bias)
         decoder = with_log_variance(decoder, self.log_variance)
-        q = with_log_variance(with_head(autoencoder.encoder, "loc", a, c), log_v)
+        q = with_encoder(autoencoder.encoder, a, c, log_v)
         return AutoEncoder(
             LatentVariableModel(autoencoder.model.prior, decoder, autoencoder.model.log_scale), q
         )
@@ -119,14 +119,28 @@ class LinearGaussian:
 
 def with_head(module, name, weight, bias):
     """The module with these arrays in its linear head `name`."""
+    return eqx.tree_at(lambda m: getattr(m, name), module, with_weights(getattr(module, name), weight, bias))
+
+
+def with_weights(linear, weight, bias):
+    """The linear layer with these arrays, the weight as mathematics writes it."""
     arrays = tuple(jnp.asarray(np.asarray(w, jnp.result_type(float))) for w in (np.transpose(weight), bias))
-    return eqx.tree_at(lambda m: (getattr(m, name).weight, getattr(m, name).bias), module, arrays)
+    return eqx.tree_at(lambda layer: (layer.weight, layer.bias), linear, arrays)
 
 
 def with_log_variance(module, log_variance):
     """The module with constant log-variances."""
     head = inverse_soft_clip(np.asarray(log_variance, float))
     return with_head(module, "log_variance", np.zeros(module.log_variance.weight.shape[::-1]), head)
+
+
+def with_encoder(encoder, a, c, log_variance):
+    """A Gaussian encoder without hidden layers, with means A x + c and constant log-variances."""
+    flat = np.asarray(log_variance, float)
+    zeros = np.zeros(encoder.heads["log_variance"].weight.shape[::-1])
+    arrays = {"loc": (a, c), "log_variance": (zeros, inverse_soft_clip(flat))}
+    heads = {name: with_weights(encoder.heads[name], *arrays[name]) for name in arrays}
+    return eqx.tree_at(lambda e: e.heads, encoder, heads)
 
 
 def inverse_soft_clip(y, limits=LOG_VARIANCE_LIMITS):
@@ -141,9 +155,9 @@ def tiny(likelihood="gaussian", d=5, k=2, hidden=(4,), activation="tanh", seed=0
 
     def build():
         key = jax.random.key(0)
-        encoder = GaussianEncoder(MLP(d, hidden, activation, key=key), d, k, key=key)
+        encoder = Encoder(MLP(d, hidden, activation, key=key), d, k, key=key)
         decoder = make_decoder(likelihood, MLP(k, hidden, activation, key=key), k, d, key=key)
-        model = LatentVariableModel(StandardNormalPrior(k), decoder, Constant(jnp.zeros(d)))
+        model = LatentVariableModel(Prior("gaussian", k), decoder, Constant(jnp.zeros(d)))
         return AutoEncoder(model, encoder)
 
     rng = np.random.default_rng(seed)
@@ -164,3 +178,33 @@ def same_bits(a, b):
         x.dtype == y.dtype and np.asarray(x).tobytes() == np.asarray(y).tobytes()
         for x, y in zip(a, b, strict=True)
     )
+
+
+def linear_gaussian_elbo(autoencoder, x):
+    """The closed form of the bound of each row, of a linear autoencoder such as `LinearGaussian.autoencoder` gives.
+
+    A function of the same arrays, so that its gradient has the same shape. Where the decoder's log-variances depend
+    on z there is no closed form: of their weights, which are to be 0, no derivative is taken.
+    """
+    encoder, decoder = autoencoder.encoder, autoencoder.model.decoder
+    m = x @ encoder.heads["loc"].weight + encoder.heads["loc"].bias
+    log_v = _limited(x @ encoder.heads["log_variance"].weight + encoder.heads["log_variance"].bias)
+    log_s2 = _limited(decoder.log_variance.bias)
+    residual = x - m @ decoder.loc.weight - decoder.loc.bias
+    spread = residual**2 + jnp.exp(log_v) @ decoder.loc.weight**2
+    reconstruction = -0.5 * jnp.sum(spread * jnp.exp(-log_s2) + log_s2 + np.log(2 * np.pi), axis=1)
+    return reconstruction - 0.5 * jnp.sum(jnp.exp(log_v) + m**2 - 1 - log_v, axis=1)
+
+
+def linear_gaussian_evidence(autoencoder, x):
+    """log p(x) of the same."""
+    decoder = autoencoder.model.decoder
+    covariance = decoder.loc.weight.T @ decoder.loc.weight + jnp.diag(
+        jnp.exp(_limited(decoder.log_variance.bias))
+    )
+    return jax.scipy.stats.multivariate_normal.logpdf(x, decoder.loc.bias, covariance)
+
+
+def _limited(h, limits=LOG_VARIANCE_LIMITS):
+    h = limits[1] - jnp.logaddexp(0.0, limits[1] - h)
+    return limits[0] + jnp.logaddexp(0.0, h - limits[0])

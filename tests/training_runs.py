@@ -18,8 +18,8 @@ CLOCK = {"seconds", "examples_per_second"}
 def run(plan=PLAN, objective=None, data=DATA, state=None, **changes):
     """All states that a run yields."""
     plan = dataclasses.replace(plan, **changes)
-    state = state or TrainingState.start(tiny(), plan.optimizer)
-    return list(train(state, plan, objective or SGVBB(), data))
+    state = state or TrainingState.start(tiny(), objective or SGVBB(), plan.optimizer)
+    return list(train(state, plan, data))
 
 
 def without_clock(record):

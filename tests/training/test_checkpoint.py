@@ -9,6 +9,7 @@ import safetensors
 import safetensors.numpy
 
 from aevb.errors import InvalidDataError, InvalidModelFileError
+from aevb.objectives import SGVBB
 from aevb.training import Optimizer, TrainingData, TrainingState, load_checkpoint, save_checkpoint
 from aevb.training.checkpoint import _digest
 from oracles import same_bits, tiny
@@ -28,7 +29,7 @@ def path(state, tmp_path):
 
 
 def start(optimizer=PLAN.optimizer, **model):
-    return TrainingState.start(tiny(**model), optimizer)
+    return TrainingState.start(tiny(**model), SGVBB(), optimizer)
 
 
 def test_reads_what_was_written(state, path):

@@ -95,7 +95,7 @@ def test_resumed_at_any_chunk_gives_the_same_bits(whole, tmp_path):
     for state in whole[:-1]:
         save_checkpoint(tmp_path / "state", state, DATA.digest)
         # Weights of another seed: everything that matters must come from the file.
-        fresh = TrainingState.start(tiny(seed=9), PLAN.optimizer)
+        fresh = TrainingState.start(tiny(seed=9), SGVBB(), PLAN.optimizer)
         loaded = load_checkpoint(tmp_path / "state", fresh, DATA.digest)
         assert loaded.progress == state.progress
         same_outcome(run(state=loaded)[-1], whole[-1])
@@ -132,8 +132,8 @@ def test_compiles_once_and_nothing_after_the_first_epoch():
     try:
         with jax.log_compiles():
             jax.clear_caches()
-            start, after = TrainingState.start(tiny(), PLAN.optimizer), {}
-            for state in loop.train(start, PLAN, SGVBB(), data):
+            start, after = TrainingState.start(tiny(), SGVBB(), PLAN.optimizer), {}
+            for state in loop.train(start, PLAN, data):
                 after[state.progress.epoch] = sum(m.startswith("Compiling") for m in messages)
     finally:
         logger.removeHandler(handler)
@@ -310,15 +310,15 @@ class Exploding(Objective):
 def test_a_diverging_run_stops_before_the_step_that_does_it(where, good_steps, term):
     autoencoder = tiny()
     autoencoder = eqx.tree_at(lambda a: a.model.decoder.loc.bias, autoencoder, jnp.zeros(5))
-    start = TrainingState.start(autoencoder, Optimizer("sgd", 1.0))
+    start = TrainingState.start(autoencoder, Exploding(where), Optimizer("sgd", 1.0))
     plan = dataclasses.replace(PLAN, optimizer=Optimizer("sgd", 1.0))
-    end = run(plan, Exploding(where), state=start)[-1]
+    end = run(plan, state=start)[-1]
     assert end.progress.status == "diverged"
     assert end.progress.step == good_steps
     assert end.progress.message.startswith(f"step {good_steps + 1}, after which")
     assert term in end.progress.message
     assert all(np.all(np.isfinite(leaf)) for leaf in end.arrays)
-    good = run(plan, Exploding(where), state=start, epochs=None, steps=good_steps)[-1]
+    good = run(plan, state=start, epochs=None, steps=good_steps)[-1]
     assert same_bits(end.autoencoder, good.autoencoder)
     assert same_bits(end.optimizer_state, good.optimizer_state)
 

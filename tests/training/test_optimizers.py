@@ -70,9 +70,8 @@ def test_takes_the_steps_of_optax_and_improves_the_bound(name):
     autoencoder = tiny()
     expected, losses = steps_by_hand(OPTAX[name], autoencoder, 12)
     plan = Plan(Optimizer(name, RATE, weight_decay=0.1, clip_norm=0.0), batch_size=22, epochs=12)
-    end = run(plan, AtTheMean(), TrainingData(DATA.train), TrainingState.start(autoencoder, plan.optimizer))[
-        -1
-    ]
+    start = TrainingState.start(autoencoder, AtTheMean(), plan.optimizer)
+    end = run(plan, data=TrainingData(DATA.train), state=start)[-1]
     weights = learned(end.autoencoder)
     for got, wanted in zip(jax.tree.leaves(weights), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=2e-5)
@@ -160,8 +159,8 @@ NAMES = [(part, kind) for part in ("loc", "log_variance") for kind in ("weight",
 def to_vector(autoencoder):
     return np.concatenate(
         [
-            np.ravel(np.transpose(np.asarray(getattr(getattr(module, part), kind), float)))
-            for module in (autoencoder.model.decoder, autoencoder.encoder)
+            np.ravel(np.transpose(np.asarray(getattr(heads[part], kind), float)))
+            for heads in (vars(autoencoder.model.decoder), autoencoder.encoder.heads)
             for part, kind in NAMES
         ]
     )
@@ -194,11 +193,11 @@ def test_a_step_of_map_is_the_gradient_with_the_prior_over_n(batch_size):
     d, k, rate = 3, 2, 0.05
     x = np.random.default_rng(0).normal(size=(7, d)).astype(np.float32)
     plan = Plan(Optimizer("sgd", rate, clip_norm=0.0), batch_size=batch_size, epochs=None, steps=1, seed=5)
-    state = TrainingState.start(tiny(d=d, k=k, hidden=()), plan.optimizer)
     objective = MaximumAPosteriori(AtTheMean())
+    state = TrainingState.start(tiny(d=d, k=k, hidden=()), objective, plan.optimizer)
     order = minibatches(0, 5, 7, batch_size)
     for i, rows in enumerate(order):
-        after = run(dataclasses.replace(plan, steps=i + 1), objective, TrainingData(x), state)[-1]
+        after = run(dataclasses.replace(plan, steps=i + 1), data=TrainingData(x), state=state)[-1]
         assert after.progress.step == i + 1
         before, rows = to_vector(state.autoencoder), x[rows[rows >= 0]].astype(float)
         expected = approx_fprime(before, objective_by_hand, 1e-7, rows, 7, d, k)

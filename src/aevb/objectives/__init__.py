@@ -1,7 +1,31 @@
 """Objectives: what is maximized, each returning a `Bound` per row."""
 
-from aevb.objectives.bound import Bound, Objective, Posterior, row_bounds
+from aevb.objectives.baselines import Baseline, LearnedBaseline, LeaveOneOut, MovingAverage, NoBaseline
+from aevb.objectives.bound import Bound, DiscretePosterior, Objective, Posterior, row_bounds
+from aevb.objectives.concrete import Concrete
+from aevb.objectives.importance_weighted import ImportanceWeighted, Renyi
 from aevb.objectives.map import MaximumAPosteriori
+from aevb.objectives.score_function import ScoreFunction
 from aevb.objectives.sgvb import SGVBA, SGVBB
+from aevb.objectives.sticking_the_landing import StickingTheLanding
 
-__all__ = ["SGVBA", "SGVBB", "Bound", "MaximumAPosteriori", "Objective", "Posterior", "row_bounds"]
+__all__ = [
+    "SGVBA",
+    "SGVBB",
+    "Baseline",
+    "Bound",
+    "Concrete",
+    "DiscretePosterior",
+    "ImportanceWeighted",
+    "LearnedBaseline",
+    "LeaveOneOut",
+    "MaximumAPosteriori",
+    "MovingAverage",
+    "NoBaseline",
+    "Objective",
+    "Posterior",
+    "Renyi",
+    "ScoreFunction",
+    "StickingTheLanding",
+    "row_bounds",
+]

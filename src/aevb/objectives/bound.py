@@ -10,13 +10,27 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch, map_rows, row_keys
+from aevb.errors import InvalidRecipeError
 from aevb.models import AutoEncoder, LatentVariableModel
 from aevb.typing import Codes, PerRow, PRNGKey, Scalar
 
 
 @runtime_checkable
 class Posterior(Protocol):
-    """What an objective needs of a posterior, whatever it is: an encoder's output, free parameters, a chain."""
+    """What an objective needs of a posterior, whatever it is: an encoder's output, free parameters, a chain.
+
+    It is to be a tree of arrays to JAX, as an `equinox.Module` is: some objectives stop the gradient of a copy.
+    """
+
+    @property
+    def is_reparameterized(self) -> bool:
+        """Whether `sample` is differentiable in the posterior's parameters."""
+        ...
+
+    @property
+    def support_moves(self) -> bool:
+        """Whether the set of possible z depends on them, which makes score functions wrong."""
+        ...
 
     def sample(self, key: PRNGKey) -> Codes:
         """One draw of z per row."""
@@ -31,12 +45,22 @@ class Posterior(Protocol):
         ...
 
 
+@runtime_checkable
+class DiscretePosterior(Posterior, Protocol):
+    """What the Concrete relaxation needs on top."""
+
+    def relaxed(self, key: PRNGKey, temperature: float) -> tuple[Codes, Codes]:
+        """A relaxed draw of z per row, differentiable in the posterior's parameters, and the discrete z it relaxes."""
+        ...
+
+
 class Bound(eqx.Module):
     """A variational bound on a minibatch, in nats.
 
     Args:
         value: what is reported, per row.
-        parts: its named terms, per row; `reconstruction` - `kl` = `value` for the SGVB estimators.
+        parts: `reconstruction` and `kl`, the terms of the evidence lower bound, per row. Their difference is `value`
+            where that is the evidence lower bound.
         surrogate: what is differentiated, per row; the same array as `value` for pathwise gradients.
         global_term: a scalar that belongs to the whole data set (a prior on the weights); training divides it by
             the number of rows, once.
@@ -49,12 +73,42 @@ class Bound(eqx.Module):
 
 
 class Objective(eqx.Module):
-    """Maps a minibatch and a posterior to a `Bound`."""
+    """Maps a minibatch and a posterior to a `Bound`.
+
+    An objective may hold arrays of its own, such as the weights of a learned baseline. Training treats them as it
+    does a model's: what is not in a `Constant` is learned, by the gradient of the surrogate.
+    """
 
     @property
     @abstractmethod
     def estimand(self) -> str:
         """The quantity whose gradient the surrogate's gradient estimates."""
+
+    @property
+    def is_biased(self) -> bool:
+        """Whether the surrogate's gradient is known not to be, in expectation, that of the reported value."""
+        return False
+
+    @property
+    def value_name(self) -> str:
+        """What the reported value is, for normalized likelihoods."""
+        return "evidence lower bound"
+
+    def check(self, posterior: Posterior) -> None:
+        """Refuse a posterior that this objective cannot be used with; looks at no values.
+
+        Raises:
+            InvalidRecipeError: with the reason and what to use.
+        """
+        if not posterior.is_reparameterized:
+            raise InvalidRecipeError(
+                f"{type(self).__name__} needs samples that are differentiable in the posterior's parameters, and "
+                "those of discrete codes are not: use the objective score-function or concrete"
+            )
+
+    def updated(self, batch: Batch, bound: Bound) -> "Objective":
+        """The objective as it goes into the next step, for those that keep a running state."""
+        return self
 
     @abstractmethod
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:

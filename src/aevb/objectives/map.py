@@ -26,6 +26,24 @@ class MaximumAPosteriori(Objective):
         """What the wrapped objective estimates, plus the log prior of the weights."""
         return f"{self.objective.estimand} + log p(theta) / N"
 
+    @property
+    def is_biased(self) -> bool:
+        """As the wrapped objective is."""
+        return self.objective.is_biased
+
+    @property
+    def value_name(self) -> str:
+        """The wrapped objective's; the prior of the weights is not in a row's value."""
+        return self.objective.value_name
+
+    def check(self, posterior: Posterior) -> None:
+        """Refuse what the wrapped objective refuses."""
+        self.objective.check(posterior)
+
+    def updated(self, batch: Batch, bound: Bound) -> "MaximumAPosteriori":
+        """The wrapped objective, updated."""
+        return eqx.tree_at(lambda o: o.objective, self, self.objective.updated(batch, bound))
+
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The wrapped objective's bound, with log p(theta) in its global term."""
         bound = self.objective(key, model, posterior, batch)

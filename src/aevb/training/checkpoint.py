@@ -86,11 +86,9 @@ def load_checkpoint(path: Path, start: TrainingState, data_digest: str) -> Train
 
 
 def _with_arrays(template: TrainingState, leaves: list[jax.Array], progress: Progress) -> TrainingState:
-    trees = (template.autoencoder, template.optimizer_state, template.best_autoencoder)
-    arrays, rest = eqx.partition(trees, eqx.is_array)
+    arrays, rest = eqx.partition(template.trees, eqx.is_array)
     filled = jax.tree.unflatten(jax.tree.structure(arrays), leaves)
-    autoencoder, optimizer_state, best_autoencoder = eqx.combine(filled, rest)
-    return TrainingState(autoencoder, optimizer_state, best_autoencoder, progress)
+    return TrainingState(*eqx.combine(filled, rest), progress)
 
 
 def _digest(arrays: dict[str, np.ndarray], progress: str) -> str:

@@ -25,28 +25,26 @@ def minibatches(epoch: int, seed: int, n_rows: int, batch_size: int) -> Int[np.n
 
 @eqx.filter_jit
 def run_chunk(
-    state: tuple[AutoEncoder, Tree],
+    state: tuple[AutoEncoder, Objective, Tree],
     x: Float[Array, "rows features"],
     order: Int[Array, "steps batch"],
     n_steps: Int[Array, ""],
     first_step: Int[Array, ""],
     key: PRNGKey,
     *,
-    objective: Objective,
     optimizer: Optimizer,
     binarize: bool,
-) -> tuple[tuple[AutoEncoder, Tree], Trace, dict[str, Scalar]]:
+) -> tuple[tuple[AutoEncoder, Objective, Tree], Trace, dict[str, Scalar]]:
     """Take the first `n_steps` steps of `order`, which has one fixed shape so that this compiles once.
 
     Args:
-        state: the autoencoder and the optimizer's state.
+        state: the autoencoder, what is ascended, and the optimizer's state.
         x: all training rows.
         order: row numbers of each minibatch, -1 for padding.
         n_steps: how many of them to run through.
         first_step: the number of steps taken before, which the randomness of a step depends on.
         key: the run's key.
-        objective: what to ascend.
-        optimizer: how.
+        optimizer: how to ascend.
         binarize: draw binary pixels from the grey ones.
 
     Returns:
@@ -54,33 +52,40 @@ def run_chunk(
         was descended; and the same once more, for the last minibatch after the last step, which tells whether the
         new state is any good.
     """
-    autoencoder, optimizer_state = state
-    learned, rest = split_learned(autoencoder)
+    autoencoder, objective, optimizer_state = state
+    learned, rest = split_learned((autoencoder, objective))
+    running, fixed = eqx.partition(rest, eqx.is_array)  # a model's constants, and what an objective keeps
     rule = optimizer.build()
 
-    def loss(learned: AutoEncoder, batch: Batch, key: PRNGKey) -> tuple[Scalar, dict[str, Scalar]]:
-        current = eqx.combine(learned, rest)
-        bound: Bound = objective(key, current.model, current.posterior(batch), batch)
+    def loss(
+        learned: Tree, running: Tree, batch: Batch, key: PRNGKey
+    ) -> tuple[Scalar, tuple[dict[str, Scalar], Tree]]:
+        autoencoder, objective = eqx.combine(learned, eqx.combine(running, fixed))
+        bound: Bound = objective(key, autoencoder.model, autoencoder.posterior(batch), batch)
         negative = -(batch.mean(bound.surrogate) + bound.global_term / len(x))
         totals = {name: batch.total(part) for name, part in bound.parts.items()}
-        return negative, {"bound": batch.total(bound.value), "loss": negative, **totals}
+        _, rest = split_learned((autoencoder, objective.updated(batch, bound)))
+        report = {"bound": batch.total(bound.value), "loss": negative, **totals}
+        return negative, (report, eqx.filter(rest, eqx.is_array))
 
     def minibatch(i: Array) -> tuple[Batch, PRNGKey]:
         noise_key, pixel_key = jax.random.split(jax.random.fold_in(key, first_step + i))
         return _gather(x, order[i], pixel_key if binarize else None), noise_key
 
-    def step(i: Array, carry: tuple[Tree, Tree, Trace]) -> tuple[Tree, Tree, Trace]:
-        learned, optimizer_state, trace = carry
-        gradient, report = jax.grad(loss, has_aux=True)(learned, *minibatch(i))
+    def step(i: Array, carry: tuple[Tree, Tree, Tree, Trace]) -> tuple[Tree, Tree, Tree, Trace]:
+        learned, running, optimizer_state, trace = carry
+        gradient, (report, running) = jax.grad(loss, has_aux=True)(learned, running, *minibatch(i))
         updates, optimizer_state = rule.update(gradient, optimizer_state, learned)
         trace = {name: trace[name].at[i].set(value) for name, value in report.items()}
-        return optax.apply_updates(learned, updates), optimizer_state, trace
+        return optax.apply_updates(learned, updates), running, optimizer_state, trace
 
-    _, report = jax.eval_shape(loss, learned, *minibatch(n_steps))
+    _, (report, _) = jax.eval_shape(loss, learned, running, *minibatch(n_steps))
     trace = {name: jnp.zeros(len(order), value.dtype) for name, value in report.items()}
-    learned, optimizer_state, trace = jax.lax.fori_loop(0, n_steps, step, (learned, optimizer_state, trace))
-    _, afterwards = loss(learned, *minibatch(jnp.maximum(n_steps - 1, 0)))
-    return (eqx.combine(learned, rest), optimizer_state), trace, afterwards
+    carry = (learned, running, optimizer_state, trace)
+    learned, running, optimizer_state, trace = jax.lax.fori_loop(0, n_steps, step, carry)
+    _, (afterwards, _) = loss(learned, running, *minibatch(jnp.maximum(n_steps - 1, 0)))
+    autoencoder, objective = eqx.combine(learned, eqx.combine(running, fixed))
+    return (autoencoder, objective, optimizer_state), trace, afterwards
 
 
 def _gather(x: Float[Array, "rows features"], rows: Int[Array, " batch"], pixel_key: PRNGKey | None) -> Batch:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aevb.objectives import Objective, row_bounds
+from aevb.objectives import row_bounds
 from aevb.training.chunk import minibatches, run_chunk
 from aevb.training.state import Plan, Progress, TrainingData, TrainingState
 
@@ -23,9 +23,7 @@ MAX_CHUNK_STEPS = 512
 EVALUATION = 0x656C626F  # folded into the seed, so that evaluations share no noise with training
 
 
-def train(
-    state: TrainingState, plan: Plan, objective: Objective, data: TrainingData
-) -> Iterator[TrainingState]:
+def train(state: TrainingState, plan: Plan, data: TrainingData) -> Iterator[TrainingState]:
     """Train until the plan's budget is used up, yielding the state after every chunk.
 
     Everything but the clock is a function of the arguments: the same bits on the same machine, whether the run went
@@ -34,7 +32,6 @@ def train(
     Args:
         state: where to go on from; `TrainingState.start` for a new run.
         plan: how long and how.
-        objective: what to maximize, averaged over rows.
         data: rows in scaled units.
 
     Yields:
@@ -52,7 +49,7 @@ def train(
     while state.progress.status == "running":
         n_steps = min(chunk_steps, len(order) - state.progress.batch, _steps_left(state.progress, plan))
         chunk_started = time.perf_counter()
-        state = _take_steps(state, plan, objective, x, order, n_steps)
+        state = _take_steps(state, plan, x, order, n_steps)
         took = time.perf_counter() - chunk_started
         chunk_steps = min(2 * chunk_steps, MAX_CHUNK_STEPS) if took < CHUNK_SECONDS / 2 else chunk_steps
         seconds = earlier + time.perf_counter() - started
@@ -63,7 +60,7 @@ def train(
                 order = minibatches(state.progress.epoch, plan.seed, len(x), batch_size)
             spent = _budget_spent(state.progress, plan)
             if spent or (state.progress.batch == 0 and state.progress.epoch % plan.evaluate_every == 0):
-                state = _evaluate(state, plan, objective, data)
+                state = _evaluate(state, plan, data)
             if spent or _out_of_patience(state.progress, plan):
                 state = _note(state, status="finished" if spent else "stopped early")
         yield state
@@ -79,15 +76,15 @@ def _note(state: TrainingState, **changes: object) -> TrainingState:
 
 
 def _take_steps(
-    state: TrainingState, plan: Plan, objective: Objective, x: jax.Array, order: np.ndarray, n_steps: int
+    state: TrainingState, plan: Plan, x: jax.Array, order: np.ndarray, n_steps: int
 ) -> TrainingState:
     """The state `n_steps` later, or where the run diverges on the way, before the step that does it."""
     progress = state.progress
     rows = np.full((min(MAX_CHUNK_STEPS, len(order)), order.shape[1]), -1, np.int32)
     rows[:n_steps] = order[progress.batch : progress.batch + n_steps]
-    settings = {"objective": objective, "optimizer": plan.optimizer, "binarize": plan.binarize}
+    settings = {"optimizer": plan.optimizer, "binarize": plan.binarize}
     fixed = (x, jnp.asarray(rows))
-    start, key = (state.autoencoder, state.optimizer_state), jax.random.key(plan.seed)
+    start, key = (state.autoencoder, state.objective, state.optimizer_state), jax.random.key(plan.seed)
 
     def run(n_steps: int) -> tuple[Any, dict[str, np.ndarray], dict[str, float]]:
         counts = jnp.asarray(n_steps), jnp.asarray(progress.step)
@@ -103,7 +100,10 @@ def _take_steps(
         message = _what_diverged(run(n_steps + 1)[2], progress.step + n_steps + 1)
         after, trace, _ = run(n_steps)
     seen = int(np.sum(rows[:n_steps] >= 0))
-    state = dataclasses.replace(state, autoencoder=after[0], optimizer_state=after[1])
+    autoencoder, objective, optimizer_state = after
+    state = dataclasses.replace(
+        state, autoencoder=autoencoder, objective=objective, optimizer_state=optimizer_state
+    )
     return _note(
         state,
         batch=progress.batch + n_steps,
@@ -159,7 +159,7 @@ def _out_of_patience(progress: Progress, plan: Plan) -> bool:
     return len(since) >= plan.patience
 
 
-def _evaluate(state: TrainingState, plan: Plan, objective: Objective, data: TrainingData) -> TrainingState:
+def _evaluate(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingState:
     """The state with a new record in its history, and with the best model, where validation rows choose it."""
     progress = state.progress
     record = {
@@ -172,7 +172,7 @@ def _evaluate(state: TrainingState, plan: Plan, objective: Objective, data: Trai
     record |= _named("train", {name: total / progress.sum_rows for name, total in progress.sums.items()})
     for split, rows in data.splits.items():
         if split != "train":
-            bounds = row_bounds(objective, state.autoencoder, rows, evaluation_key(plan.seed))
+            bounds = row_bounds(state.objective, state.autoencoder, rows, evaluation_key(plan.seed))
             record |= _named(
                 split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()}
             )

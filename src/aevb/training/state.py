@@ -12,6 +12,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from aevb.models import AutoEncoder, learned
+from aevb.objectives import Objective
 from aevb.training.optimizers import Optimizer
 from aevb.typing import Tree
 
@@ -116,20 +117,22 @@ class TrainingState:
 
     Args:
         autoencoder: as of the last step.
+        objective: what is maximized, averaged over rows, with its own arrays as of the last step.
         optimizer_state: Optax's.
         best_autoencoder: the one with the best validation bound; None without validation rows.
         progress: everything that is not an array.
     """
 
     autoencoder: AutoEncoder
+    objective: Objective
     optimizer_state: Tree
     best_autoencoder: AutoEncoder | None = None
     progress: Progress = Progress()
 
     @classmethod
-    def start(cls, autoencoder: AutoEncoder, optimizer: Optimizer) -> "TrainingState":
+    def start(cls, autoencoder: AutoEncoder, objective: Objective, optimizer: Optimizer) -> "TrainingState":
         """The state before the first step."""
-        return cls(autoencoder, optimizer.build().init(learned(autoencoder)))
+        return cls(autoencoder, objective, optimizer.build().init(learned((autoencoder, objective))))
 
     @property
     def chosen(self) -> AutoEncoder:
@@ -137,8 +140,11 @@ class TrainingState:
         return self.best_autoencoder or self.autoencoder
 
     @property
+    def trees(self) -> tuple[Tree, ...]:
+        """Everything that holds arrays."""
+        return self.autoencoder, self.objective, self.optimizer_state, self.best_autoencoder
+
+    @property
     def arrays(self) -> list[jax.Array]:
         """All arrays, in a fixed order; the best model's come last, where there is one."""
-        return jax.tree.leaves(
-            eqx.filter((self.autoencoder, self.optimizer_state, self.best_autoencoder), eqx.is_array)
-        )
+        return jax.tree.leaves(eqx.filter(self.trees, eqx.is_array))
