@@ -127,8 +127,8 @@ def test_clearing_a_run_leaves_the_rest(tmp_path, straight):
 def test_keys_say_what_the_bound_is(straight):
     assert runs.bound_key("evidence lower bound") == "elbo"
     assert runs.bound_key("cross-entropy bound") == "cross_entropy_bound"
-    elbo = dataclasses.replace(
-        straight, assembly=dataclasses.replace(straight.assembly, bound="evidence lower bound")
-    )
+    assert runs.bound_key("importance-weighted bound (K = 5)") == "importance_weighted_bound"
+    assert runs.bound_key("Rényi bound (alpha = 0.5, K = 5)") == "renyi_bound"
+    elbo = dataclasses.replace(straight, assembly=dataclasses.replace(straight.assembly, is_normalized=True))
     assert "test_elbo" in runs.summary(elbo)
     assert "test_cross_entropy_bound" in runs.summary(straight)

@@ -102,7 +102,8 @@ CHANGES = {
     "does not describe": lambda about: about["scaling"].update(scale=["a"] * 6),
     "the likelihood": lambda about: about.update(likelihood="nonsense"),
     "the likelihood's kind": lambda about: about.update(likelihood="bernoulli"),
-    "the name of the bound": lambda about: about.update(bound="a likelihood"),
+    "whether the likelihood is normalized": lambda about: about.update(is_normalized="perhaps"),
+    "the posterior": lambda about: about["recipe"].update(posterior="laplace"),
     "the number of latents": lambda about: about["recipe"].update(latents=5),
     "the feature names": lambda about: about.update(feature_names=["a"]),
     "the image shape": lambda about: about.update(image_shape=[5, 5]),
@@ -131,7 +132,7 @@ def test_weights_that_are_not_finite_are_refused(fitted, tmp_path):
     path = tmp_path / "model"
     fitted.save(path)
     arrays = load_file(path / "weights.safetensors")
-    arrays["encoder.loc.bias"] = np.full_like(arrays["encoder.loc.bias"], np.nan)
+    arrays["encoder.heads.loc.bias"] = np.full_like(arrays["encoder.heads.loc.bias"], np.nan)
     weights = save(arrays)
     (path / "weights.safetensors").write_bytes(weights)
     document = json.loads((path / "model.json").read_text())

@@ -12,23 +12,24 @@ from jaxtyping import Float
 from aevb.datasets import Dataset, Scaling, check_rows, check_support, split_rows
 from aevb.errors import InvalidRecipeError
 from aevb.models import (
+    ON_UNIT_INTERVAL,
     AutoEncoder,
     Constant,
-    GaussianEncoder,
+    Encoder,
     LatentVariableModel,
     Likelihood,
-    StandardNormalPrior,
+    Prior,
+    choose_prior,
+    code_width,
     make_decoder,
 )
 from aevb.models.structure import describe
 from aevb.networks import MLP, OverRows
-from aevb.objectives import SGVBA, SGVBB, MaximumAPosteriori, Objective
+from aevb.objectives import Objective
 from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
-from aevb.training import Optimizer, Plan, TrainingData
-
-ELBO = "evidence lower bound"
-CROSS_ENTROPY_BOUND = "cross-entropy bound"
+from aevb.selection import bound_name, build_objective
+from aevb.training import Optimizer, Plan, TrainingData, TrainingState
 
 Networks = tuple[eqx.Module | None, eqx.Module | None]
 
@@ -44,8 +45,8 @@ class Assembly:
         data: rows in scaled units.
         preparation: how rows in the user's units become these.
         likelihood: the name of p(x|z).
-        bound: what the objective's value is: an evidence lower bound, or for grey pixels under a Bernoulli
-            likelihood, whose terms are no log densities, a cross-entropy bound.
+        is_normalized: whether the likelihood is a density or mass function of these rows; not so for grey pixels
+            under a Bernoulli, whose terms are cross-entropies.
     """
 
     autoencoder: AutoEncoder
@@ -54,7 +55,17 @@ class Assembly:
     data: TrainingData
     preparation: Preparation
     likelihood: Likelihood
-    bound: str
+    is_normalized: bool
+
+    @property
+    def start(self) -> TrainingState:
+        """The state before the first step."""
+        return TrainingState.start(self.autoencoder, self.objective, self.plan.optimizer)
+
+    @property
+    def bound(self) -> str:
+        """What the objective's value is called."""
+        return bound_name(self.objective, normalized=self.is_normalized)
 
 
 def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)) -> Assembly:
@@ -78,14 +89,16 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     binary = recipe.binarize != "none" or all(is_binary(rows) for rows in data.splits.values())
     grey = likelihood == "bernoulli" and not binary
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
+    autoencoder = build_autoencoder(recipe, likelihood, log_scale, networks)
+    objective = build_objective(recipe, autoencoder)
     return Assembly(
-        build_autoencoder(recipe, likelihood, log_scale, networks),
-        build_objective(recipe),
+        autoencoder,
+        objective,
         build_plan(recipe, len(data.train)),
         data,
         prepare,
         likelihood,
-        CROSS_ENTROPY_BOUND if grey else ELBO,
+        not grey,
     )
 
 
@@ -113,9 +126,8 @@ def _check_support(likelihood: Likelihood, data: TrainingData, names: tuple[str,
 
     A sigmoid's means should reach every training row; of the others some may lie a little outside.
     """
-    bounded = {"bernoulli": ("train", "validation", "test"), "gaussian-sigmoid": ("train",)}
     for split, rows in data.splits.items():
-        if split in bounded.get(likelihood, ()):
+        if likelihood in ON_UNIT_INTERVAL or (likelihood == "gaussian-sigmoid" and split == "train"):
             name = f"the {split} data (rows counted after the split, values as scaled)"
             check_support(rows, likelihood, (0.0, 1.0), name=name, feature_names=names)
 
@@ -137,6 +149,8 @@ def build_autoencoder(
 ) -> AutoEncoder:
     """The model with its initial weights, a function of the recipe's seed."""
     n_features, n_latents = len(log_scale), recipe.latents
+    prior = Prior(choose_prior(recipe.prior, recipe.posterior), n_latents, recipe.categories)
+    width = code_width(recipe.posterior, n_latents, recipe.categories)
     keys = jax.random.split(jax.random.key(recipe.seed), 4)
     encoder_network = (
         MLP(n_features, recipe.hidden, recipe.activation, recipe.initialization, key=keys[0])
@@ -144,15 +158,21 @@ def build_autoencoder(
         else _lift(networks[0], n_features)
     )
     decoder_network = (
-        MLP(n_latents, recipe.hidden[::-1], recipe.activation, recipe.initialization, key=keys[1])
+        MLP(width, recipe.hidden[::-1], recipe.activation, recipe.initialization, key=keys[1])
         if networks[1] is None
-        else _lift(networks[1], n_latents)
+        else _lift(networks[1], width)
     )
-    encoder = GaussianEncoder(encoder_network, n_features, n_latents, recipe.initialization, key=keys[2])
-    decoder = make_decoder(
-        likelihood, decoder_network, n_latents, n_features, recipe.initialization, key=keys[3]
+    encoder = Encoder(
+        encoder_network,
+        n_features,
+        n_latents,
+        recipe.posterior,
+        recipe.categories,
+        recipe.initialization,
+        key=keys[2],
     )
-    model = LatentVariableModel(StandardNormalPrior(n_latents), decoder, Constant(log_scale))
+    decoder = make_decoder(likelihood, decoder_network, width, n_features, recipe.initialization, key=keys[3])
+    model = LatentVariableModel(prior, decoder, Constant(log_scale))
     return AutoEncoder(model, encoder)
 
 
@@ -170,12 +190,6 @@ def _lift(network: eqx.Module, n_inputs: int) -> OverRows:
             f"it gave {outputs}"
         )
     return OverRows(network)
-
-
-def build_objective(recipe: Recipe) -> Objective:
-    """The objective by its name, with the weight prior if there is one."""
-    objective = SGVBA(recipe.samples) if recipe.objective == "sgvb-a" else SGVBB(recipe.samples)
-    return MaximumAPosteriori(objective) if recipe.weight_prior == "normal" else objective
 
 
 def build_plan(recipe: Recipe, n_rows: int) -> Plan:

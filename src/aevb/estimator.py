@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from aevb.assembly import assemble, build_objective, build_plan
+from aevb.assembly import assemble, build_plan
 from aevb.datasets import Dataset, check_rows, from_frame
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.networks import Network, OverRows
@@ -24,13 +24,13 @@ from aevb.trained import TrainedModel
 from aevb.training import Plan, TrainingData, TrainingState, train
 
 # Constructor arguments that go by another name in a recipe.
-_RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples"}
+_RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples", "n_categories": "categories"}
 _ARGUMENT_NAMES = {name: argument for argument, name in _RECIPE_NAMES.items()}
 _NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state"}
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """A variational auto-encoder: p(z) = N(0, I), p(x|z) and q(z|x) given by neural networks, trained together.
+    """A variational auto-encoder: p(z), and p(x|z) and q(z|x) given by neural networks, trained together.
 
     Maximizes the evidence lower bound E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)) (Kingma & Welling 2014,
     equation 3). All bounds and log-likelihoods are in nats per row, in the units of the data given.
@@ -40,10 +40,19 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         hidden: widths of the hidden layers, of both networks.
         activation: "relu", "tanh", "silu" or "gelu".
         initialization: of the weights; "uniform" as in PyTorch, or "lecun", normal with variance 1/inputs.
-        likelihood: "bernoulli", "gaussian", "gaussian-sigmoid" (means in [0, 1]), or "auto": Bernoulli for
-            binary data and for images in [0, 1], otherwise Gaussian.
-        objective: "sgvb-a", every term of the bound sampled, or "sgvb-b", the KL divergence in closed form.
-        n_samples: draws of z per row and step, L.
+        likelihood: "bernoulli", "continuous-bernoulli" (a density of values in [0, 1], for grey images), "gaussian",
+            "gaussian-sigmoid" (means in [0, 1]), or "auto": Bernoulli for binary data and for images in [0, 1],
+            otherwise Gaussian.
+        posterior: family of q(z|x), a name in `aevb.distributions.FAMILIES`.
+        prior: family of p(z); "auto" for the one that goes with the posterior.
+        n_categories: categories of each latent, for the posterior "categorical".
+        objective: "sgvb-a", every term of the bound sampled; "sgvb-b", the KL divergence in closed form;
+            "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", or "concrete" for discrete codes. "auto": sgvb-b where
+            the divergence is closed, else sgvb-a; for discrete codes score-function.
+        n_samples: draws of z per row and step, L or K; None for the objective's default.
+        baseline: what "score-function" subtracts: "none", "moving-average", "leave-one-out" or "learned".
+        alpha: order of the divergence, for "renyi".
+        temperature: of the relaxation, for "concrete".
         weight_prior: "none", or "normal" for maximum a posteriori with N(0, 1) on every generative weight.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
         image_shape: height and width, where a row is an image; unsigned bytes are taken for pixels without it.
@@ -85,8 +94,14 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         activation: str = "relu",
         initialization: str = "uniform",
         likelihood: str = "auto",
-        objective: str = "sgvb-b",
-        n_samples: int = 1,
+        posterior: str = "gaussian",
+        prior: str = "auto",
+        n_categories: int = 10,
+        objective: str = "auto",
+        n_samples: int | None = None,
+        baseline: str = "leave-one-out",
+        alpha: float = 0.5,
+        temperature: float = 0.5,
         weight_prior: str = "none",
         scale: str = "auto",
         image_shape: tuple[int, int] | None = None,
@@ -111,8 +126,14 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.activation = activation
         self.initialization = initialization
         self.likelihood = likelihood
+        self.posterior = posterior
+        self.prior = prior
+        self.n_categories = n_categories
         self.objective = objective
         self.n_samples = n_samples
+        self.baseline = baseline
+        self.alpha = alpha
+        self.temperature = temperature
         self.weight_prior = weight_prior
         self.scale = scale
         self.image_shape = image_shape
@@ -160,14 +181,19 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._refuse_changes()
         rows = self.model_.prepare(self._rows(X), training=True)
         plan = build_plan(self.model_.recipe, len(rows))
-        state = getattr(self, "_state", None) or TrainingState.start(self.model_.autoencoder, plan.optimizer)
+        state = getattr(self, "_state", None) or TrainingState.start(
+            self.model_.autoencoder, self.model_.objective, plan.optimizer
+        )
         progress = replace(state.progress, status="running", best=None)
         state = replace(state, best_autoencoder=None, progress=progress)
         plan = replace(plan, steps=None, seconds=None, patience=None)
         return self._train(self.model_, plan, state, TrainingData(rows), progress.epoch + 1)
 
     def transform(self, X: Any) -> Float[np.ndarray, "rows latents"]:
-        """The mean of q(z|x) for each row, in the input's float type."""
+        """The mean of q(z|x) for each row, in the input's float type.
+
+        Its median instead for families whose mean may be infinite; for discrete codes the probabilities.
+        """
         x = self._rows(X)
         return self.model_.encode(x).astype(_float_type(x))
 
@@ -271,7 +297,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         x = check_rows(x, name="X", feature_names=names)
         dataset = Dataset("X", x, image_shape=self.image_shape, feature_names=names)
         assembly = assemble(recipe, dataset, (self.encoder_network, self.decoder_network))
-        state = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
+        state = assembly.start
         return trained_model(state, recipe, dataset, assembly), assembly.plan, state, assembly.data
 
     def _train(
@@ -284,7 +310,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     ) -> "VAE":
         """Train to the end of the plan, or to another number of epochs, and set the fitted attributes."""
         plan = plan if epochs is None else replace(plan, epochs=epochs)
-        state = deque(train(state, plan, build_objective(model.recipe), data), maxlen=1).pop()
+        state = deque(train(state, plan, data), maxlen=1).pop()
         self._state = state
         self.model_ = replace(model, autoencoder=state.chosen, importance_samples=self.n_importance_samples)
         self.history_ = list(state.progress.history)
@@ -299,7 +325,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        return self.model_.recipe.latents
+        return self.model_.code_width
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn should know: codes keep the input's float type."""

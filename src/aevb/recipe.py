@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from aevb.errors import InvalidRecipeError
 
@@ -25,9 +33,20 @@ def _split_commas(value: Any) -> Any:
     return [value] if isinstance(value, int) else value
 
 
+def _known_family(name: str) -> str:
+    from aevb.distributions import FAMILIES  # brings JAX along, which `aevb --help` does without
+
+    if name != "auto" and name not in FAMILIES:
+        close = difflib.get_close_matches(name, FAMILIES, 1)
+        advice = f"did you mean {close[0]!r}? " if close else ""
+        raise ValueError(f"no such family ({advice}Known: {', '.join(FAMILIES)})")
+    return name
+
+
 Width = Annotated[int, Field(gt=0)]
 Widths = Annotated[tuple[Width, ...], BeforeValidator(_split_commas)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
+FamilyName = Annotated[str, AfterValidator(_known_family)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -74,15 +93,34 @@ class Recipe(BaseModel):
         description="Of the weights: uniform as in PyTorch, or normal with variance 1/inputs; "
         "deep networks learn faster from lecun.",
     )
-    likelihood: Literal["auto", "bernoulli", "gaussian", "gaussian-sigmoid"] = Field(
-        "auto", description="p(x|z); auto: bernoulli for binary data and images in [0, 1], else gaussian."
+    likelihood: Literal["auto", "bernoulli", "continuous-bernoulli", "gaussian", "gaussian-sigmoid"] = Field(
+        "auto",
+        description="p(x|z); auto: bernoulli for binary data and images in [0, 1], else gaussian. "
+        "For grey images continuous-bernoulli is the normalized choice.",
     )
+    posterior: FamilyName = Field("gaussian", description="Family of q(z|x); see `aevb families`.")
+    prior: FamilyName = Field(
+        "auto", description="Family of p(z); auto: the one that `aevb families` lists for the posterior."
+    )
+    categories: int = Field(10, gt=1, description="Categories of each latent, for categorical codes.")
     # The objective.
-    objective: Literal["sgvb-a", "sgvb-b"] = Field(
-        "sgvb-b",
-        description="sgvb-a samples every term of the bound; sgvb-b has the KL divergence in closed form.",
+    objective: Literal[
+        "auto", "sgvb-a", "sgvb-b", "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", "concrete"
+    ] = Field(
+        "auto",
+        description="What is maximized, and how its gradient is estimated; auto: sgvb-b, or sgvb-a where the KL "
+        "divergence has no closed form, or score-function for discrete codes.",
     )
-    samples: int = Field(1, gt=0, description="Draws of z per row, L.")
+    samples: int | None = Field(
+        None,
+        gt=0,
+        description="Draws of z per row, L or K (default: 5 for iwae, dreg and renyi, 2 for leave-one-out, else 1).",
+    )
+    baseline: Literal["none", "moving-average", "leave-one-out", "learned"] = Field(
+        "leave-one-out", description="What score-function subtracts from the log weights."
+    )
+    alpha: float = Field(0.5, description="Order of the Rényi divergence, for renyi.")
+    temperature: float = Field(0.5, gt=0, description="Of the relaxation, for concrete.")
     weight_prior: Literal["none", "normal"] = Field(
         "none", description="normal: maximum a posteriori with N(0, 1) on every generative weight."
     )
@@ -128,6 +166,14 @@ class Recipe(BaseModel):
             )
         if self.image_shape is not None and len(self.image_shape) != 2:
             raise ValueError(f"image_shape is height,width, not {self.image_shape}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_codes(self) -> "Recipe":
+        if self.posterior == "auto":
+            raise ValueError("posterior must be a family's name; only the prior has auto")
+        if self.posterior == "dirichlet" and self.latents < 2:
+            raise ValueError("a dirichlet code is a point of a simplex: set latents to 2 or more")
         return self
 
     @property

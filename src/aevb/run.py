@@ -95,7 +95,7 @@ def trained_model(state: TrainingState, recipe: Recipe, dataset: Dataset, assemb
         assembly.preparation,
         recipe,
         assembly.likelihood,
-        assembly.bound,
+        assembly.is_normalized,
         dataset.feature_names,
         dataset.image_shape,
     )
@@ -125,9 +125,7 @@ def start(
     folder.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     write_file(folder.recipe, recipe.to_toml().encode())
     write_file(folder.metrics, b"")
-    return Run(
-        folder, recipe, dataset, assembly, TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
-    )
+    return Run(folder, recipe, dataset, assembly, assembly.start)
 
 
 def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = None) -> Run:
@@ -149,7 +147,7 @@ def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = No
     recipe = _same_recipe(stored, settings, folder)
     dataset = load_dataset(recipe, data_dir)
     assembly = assemble(recipe, dataset)
-    state = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
+    state = assembly.start
     if folder.checkpoint.exists():
         state = load_checkpoint(folder.checkpoint, state, assembly.data.digest)
     _check_budget(state, recipe, folder)
@@ -180,7 +178,7 @@ def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Cal
     folder, state = run.folder, run.state
     saved_at = time.monotonic()
     written = len(state.progress.history)
-    for state in train(run.state, run.assembly.plan, run.assembly.objective, run.assembly.data):
+    for state in train(run.state, run.assembly.plan, run.assembly.data):
         append_to_file(folder.metrics, _lines(state.progress.history[written:], run.assembly.bound))
         written = len(state.progress.history)
         show(state)
@@ -230,8 +228,9 @@ def summary(run: Run) -> dict[str, Any]:
 
 
 def bound_key(bound: str) -> str:
-    """The JSON key of a bound: `elbo`, or what it is instead."""
-    return "elbo" if bound == "evidence lower bound" else bound.replace(" ", "_").replace("-", "_")
+    """The JSON key of a bound: `elbo`, or what it is instead, without what is in parentheses."""
+    name = bound.partition(" (")[0].lower().replace("é", "e")
+    return "elbo" if name == "evidence lower bound" else name.replace(" ", "_").replace("-", "_")
 
 
 def load_dataset(recipe: Recipe, data_dir: Path | None) -> Dataset:

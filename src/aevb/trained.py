@@ -12,13 +12,21 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from aevb import inference
-from aevb.assembly import CROSS_ENTROPY_BOUND, ELBO, build_objective
 from aevb.datasets import Scaling, check_rows, check_support
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
-from aevb.models import AutoEncoder, Likelihood, learned, load_model, save_model
-from aevb.objectives import row_bounds
+from aevb.models import (
+    ON_UNIT_INTERVAL,
+    AutoEncoder,
+    Likelihood,
+    code_width,
+    learned,
+    load_model,
+    save_model,
+)
+from aevb.objectives import Objective, row_bounds
 from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
+from aevb.selection import bound_name, build_objective
 from aevb.training import evaluation_key
 
 
@@ -31,7 +39,7 @@ class TrainedModel:
         preparation: how rows become what the model is given.
         recipe: how it was trained.
         likelihood: the name of p(x|z).
-        bound: what its bound is called: "evidence lower bound" or "cross-entropy bound".
+        is_normalized: whether p(x|z) is a density or mass function of such rows, see `aevb.assembly.Assembly`.
         feature_names: of the columns, where known.
         image_shape: height and width, where a row is an image.
         importance_samples: draws per row with which an estimator scores.
@@ -41,7 +49,7 @@ class TrainedModel:
     preparation: Preparation
     recipe: Recipe
     likelihood: str
-    bound: str
+    is_normalized: bool
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int] | None = None
     importance_samples: int = 100
@@ -50,6 +58,21 @@ class TrainedModel:
     def n_features(self) -> int:
         """The number of columns."""
         return self.autoencoder.model.n_features
+
+    @property
+    def code_width(self) -> int:
+        """The length of a code."""
+        return code_width(self.recipe.posterior, self.recipe.latents, self.recipe.categories)
+
+    @property
+    def objective(self) -> Objective:
+        """What it was trained to maximize."""
+        return build_objective(self.recipe, self.autoencoder)
+
+    @property
+    def bound(self) -> str:
+        """What its bound is called: "evidence lower bound", for grey pixels under a Bernoulli "cross-entropy bound"."""
+        return bound_name(self.objective, normalized=self.is_normalized)
 
     @property
     def pixel_range(self) -> tuple[float, float] | None:
@@ -73,10 +96,11 @@ class TrainedModel:
         """
         x = check_rows(x, n_features=self.n_features, feature_names=self.feature_names)
         rows = self.preparation(x, training=training)
-        if self.likelihood == "bernoulli":
+        if self.likelihood in ON_UNIT_INTERVAL:
             name = "x (values as scaled)"
             check_support(rows, self.likelihood, (0.0, 1.0), name=name, feature_names=self.feature_names)
-            if self.bound == ELBO and self.recipe.binarize == "none" and not is_binary(rows):
+            binary_only = self.likelihood == "bernoulli" and self.is_normalized
+            if binary_only and self.recipe.binarize == "none" and not is_binary(rows):
                 raise InvalidDataError(
                     "the model was trained on values of 0 and 1 only, and would give grey ones a cross-entropy "
                     "in place of a log-likelihood: round them first, or train with binarize='static' or 'dynamic'"
@@ -93,7 +117,7 @@ class TrainedModel:
 
     def decode(self, z: Float[np.ndarray, "rows latents"]) -> Float[np.ndarray, "rows features"]:
         """The mean of p(x|z) for each code, in the user's units."""
-        z = check_rows(z, name="the codes", n_features=self.recipe.latents)
+        z = check_rows(z, name="the codes", n_features=self.code_width)
         return self._undo(inference.decode(self.autoencoder, z.astype(np.float32)))
 
     def reconstruct(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
@@ -116,7 +140,7 @@ class TrainedModel:
     def bounds(self, x: Num[np.ndarray, "rows features"]) -> dict[str, Float[np.ndarray, " rows"]]:
         """The bound of each row and its parts, nats, in the noise in which the training run evaluated it."""
         key = evaluation_key(self.recipe.seed)
-        return row_bounds(build_objective(self.recipe), self.autoencoder, self.prepare(x), key)
+        return row_bounds(self.objective, self.autoencoder, self.prepare(x), key)
 
     def log_marginal(
         self, x: Num[np.ndarray, "rows features"], n_samples: int, seed: int
@@ -133,7 +157,7 @@ class TrainedModel:
             "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
             "scaling": dataclasses.asdict(self.preparation.scaling),
             "likelihood": self.likelihood,
-            "bound": self.bound,
+            "is_normalized": self.is_normalized,
             "feature_names": self.feature_names,
             "image_shape": self.image_shape,
             "importance_samples": self.importance_samples,
@@ -156,7 +180,7 @@ class TrainedModel:
                 Preparation(scaling, recipe.binarize, recipe.seed),
                 recipe,
                 about["likelihood"],
-                about["bound"],
+                about["is_normalized"],
                 _tuple(about["feature_names"]),
                 _tuple(about["image_shape"]),
                 about["importance_samples"],
@@ -178,8 +202,9 @@ class TrainedModel:
             ("the scaling's numbers", bool(np.isfinite([*scaling.loc, *scaling.scale]).all())),
             ("the likelihood", self.likelihood in get_args(Likelihood)),
             ("the likelihood's kind", model.decoder.is_density == (self.likelihood != "bernoulli")),
-            ("the name of the bound", self.bound in (ELBO, CROSS_ENTROPY_BOUND)),
-            ("the number of latents", model.prior(None).event_shape == (self.recipe.latents,)),
+            ("whether the likelihood is normalized", self.is_normalized in (True, False)),
+            ("the posterior", self.autoencoder.encoder.family == self.recipe.posterior),
+            ("the number of latents", model.prior(None).event_shape == (self.code_width,)),
             ("the feature names", names is None or len(names) == n),
             ("the image shape", shape is None or math.prod(shape) == n),
             ("the number of importance samples", self.importance_samples >= 1),

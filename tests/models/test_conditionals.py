@@ -13,7 +13,7 @@ from aevb.datasets import Scaling
 from aevb.models import make_decoder
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, output_width, soft_clip
 from aevb.networks import MLP
-from oracles import LinearGaussian, tiny, with_head, with_log_variance
+from oracles import LinearGaussian, tiny, with_head, with_log_variance, with_weights
 
 KEY = jax.random.key(0)
 LIKELIHOODS = ["bernoulli", "gaussian", "gaussian-sigmoid"]
@@ -67,8 +67,11 @@ def test_soft_clip_has_a_finite_slope(x):
 def test_log_variances_stay_within_their_limits(head, extreme):
     autoencoder = tiny()
     module = autoencoder.encoder if head == "encoder" else autoencoder.model.decoder
-    weight = np.zeros(module.log_variance.weight.shape[::-1])
-    module = with_head(module, "log_variance", weight, np.full(len(weight), extreme))
+    layer = module.heads["log_variance"] if head == "encoder" else module.log_variance
+    constant = with_weights(layer, np.zeros(layer.weight.shape[::-1]), np.full(len(layer.bias), extreme))
+    module = eqx.tree_at(
+        lambda m: m.heads["log_variance"] if head == "encoder" else m.log_variance, module, constant
+    )
     given = Batch(jnp.zeros((3, 5))) if head == "encoder" else jnp.zeros((3, 2))
     variance = module(given).variance
     expected = np.exp(LOG_VARIANCE_LIMITS[0] if extreme < 0 else LOG_VARIANCE_LIMITS[1])
@@ -82,9 +85,9 @@ def test_the_encoder_is_affine_maps_of_its_features():
     q = encoder(Batch(jnp.asarray(x)))
     assert (q.batch_shape, q.event_shape) == ((3,), (2,))
     np.testing.assert_allclose(
-        q.mean, h @ np.asarray(encoder.loc.weight) + encoder.loc.bias, rtol=1e-4, atol=1e-5
+        q.mean, h @ np.asarray(encoder.heads["loc"].weight) + encoder.heads["loc"].bias, rtol=1e-4, atol=1e-5
     )
-    log_variance = h @ np.asarray(encoder.log_variance.weight) + encoder.log_variance.bias
+    log_variance = h @ np.asarray(encoder.heads["log_variance"].weight) + encoder.heads["log_variance"].bias
     np.testing.assert_allclose(np.log(q.variance), log_variance, rtol=1e-3, atol=1e-4)
 
 

@@ -15,7 +15,7 @@ import safetensors.numpy
 from aevb.batch import Batch
 from aevb.datasets import Scaling
 from aevb.errors import InvalidModelFileError
-from aevb.models import AutoEncoder, GaussianEncoder, load_model, save_model
+from aevb.models import AutoEncoder, Encoder, load_model, save_model
 from aevb.models.saved import _digest
 from aevb.networks import OverRows
 from oracles import same_bits, tiny
@@ -63,7 +63,7 @@ def sequential():
 
 
 def with_network(network):
-    return AutoEncoder(tiny(scaling=SCALING).model, GaussianEncoder(OverRows(network), 5, 2, key=KEY))
+    return AutoEncoder(tiny(scaling=SCALING).model, Encoder(OverRows(network), 5, 2, key=KEY))
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def decoder_of(document):
 
 
 CHANGES = {
-    "another version": lambda d: d.update(version=2),
+    "another version": lambda d: d.update(version=1),
     "another format": lambda d: d.update(format="other"),
     "a list": lambda d: [d],
     "no structure": lambda d: d.pop("autoencoder"),

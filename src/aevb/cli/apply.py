@@ -43,7 +43,7 @@ def encode(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataD
     check_out(out, picture=False)
     model = load_run(run)
     x, y = rows_for(model, data, data_dir)
-    write_table(out, model.encode(x), tuple(f"z{j + 1}" for j in range(model.recipe.latents)), label=y)
+    write_table(out, model.encode(x), tuple(f"z{j + 1}" for j in range(model.code_width)), label=y)
     typer.echo(f"{len(x):,} codes in {out}")
 
 
@@ -60,7 +60,7 @@ def decode(
     check_out(out)
     model = load_run(run)
     check_picture(out, model)
-    z, _ = load_rows(codes, n_features=model.recipe.latents)
+    z, _ = load_rows(codes, n_features=model.code_width)
     typer.echo(write_model_rows(out, model, model.decode(z), "Decoded codes"))
 
 

@@ -90,7 +90,7 @@ def _results(model: "TrainedModel", bounds: dict[str, Any], marginal: "MarginalE
 
 def log_p_key(model: "TrainedModel") -> str:
     """The JSON key of the importance-sampled quantity: not a log-likelihood where the bound is none either."""
-    return "log_p" if model.bound == "evidence lower bound" else "importance_weighted_cross_entropy"
+    return "log_p" if model.is_normalized else "importance_weighted_cross_entropy"
 
 
 def _print(model: "TrainedModel", results: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from aevb.run import Run
+from aevb.selection import objective_name
 from aevb.training import TrainingState
 
 # Between plain lines of a run whose epochs are short.
@@ -51,14 +52,18 @@ def introduce(console: Console, run: Run) -> None:
     rows += f", {len(data.validation):,} validation rows" if data.validation is not None else ""
     rows += f", {len(data.test):,} test rows" if data.test is not None else ", no test rows"
     write(console, f"{run.recipe.data}: {rows} of {run.dataset.n_features} features")
+    recipe, autoencoder = run.recipe, run.assembly.autoencoder
     write(
-        console, f"{run.assembly.likelihood} likelihood, {run.recipe.latents} latents, {run.recipe.objective}"
+        console,
+        f"{run.assembly.likelihood} likelihood, {recipe.latents} latents, {recipe.posterior} posterior, "
+        f"{autoencoder.model.prior.family} prior, {objective_name(recipe, autoencoder)}",
     )
-    if run.assembly.bound == "cross-entropy bound":
+    if not run.assembly.is_normalized:
         write(
             console,
             "The pixels are grey and the likelihood is Bernoulli, as in many papers: what is maximized is a "
-            "cross-entropy bound, not a bound on a log density. --binarize dynamic makes it one.",
+            "cross-entropy bound, not a bound on a log density. --likelihood continuous-bernoulli or --binarize "
+            "dynamic makes it one.",
         )
 
 

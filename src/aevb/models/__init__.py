@@ -2,23 +2,38 @@
 
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant, learned, split_learned
-from aevb.models.decoders import BernoulliDecoder, GaussianDecoder, Likelihood, make_decoder
-from aevb.models.encoders import GaussianEncoder
+from aevb.models.decoders import (
+    ON_UNIT_INTERVAL,
+    BernoulliDecoder,
+    ContinuousBernoulliDecoder,
+    Decoder,
+    GaussianDecoder,
+    Likelihood,
+    make_decoder,
+)
+from aevb.models.encoders import Encoder
+from aevb.models.heads import code_width, head
 from aevb.models.latent_variable_model import AmortizedPosterior, AutoEncoder, LatentVariableModel
-from aevb.models.priors import StandardNormalPrior
+from aevb.models.priors import Prior, choose_prior
 from aevb.models.saved import load_model, save_model
 
 __all__ = [
+    "ON_UNIT_INTERVAL",
     "AmortizedPosterior",
     "AutoEncoder",
     "BernoulliDecoder",
     "Conditional",
     "Constant",
+    "ContinuousBernoulliDecoder",
+    "Decoder",
+    "Encoder",
     "GaussianDecoder",
-    "GaussianEncoder",
     "LatentVariableModel",
     "Likelihood",
-    "StandardNormalPrior",
+    "Prior",
+    "choose_prior",
+    "code_width",
+    "head",
     "learned",
     "load_model",
     "make_decoder",

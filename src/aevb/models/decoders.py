@@ -4,18 +4,20 @@ A decoder's distribution is element-wise: batch shape `(*samples, batch, feature
 mask can apply before the sum over features.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 import equinox as eqx
 import jax
 from jaxtyping import Array
 
-from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
+from aevb.distributions import ContinuousBernoulli, Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
 from aevb.networks import Initialization, Linear, Network
 from aevb.typing import Codes, PRNGKey
 
-Likelihood = Literal["bernoulli", "gaussian", "gaussian-sigmoid"]
+Likelihood = Literal["bernoulli", "continuous-bernoulli", "gaussian", "gaussian-sigmoid"]
+# Likelihoods that give values outside [0, 1] no density.
+ON_UNIT_INTERVAL = ("bernoulli", "continuous-bernoulli")
 
 
 class BernoulliDecoder(Conditional):
@@ -25,7 +27,7 @@ class BernoulliDecoder(Conditional):
 
     Args:
         network: from codes to features, for any number of codes at once.
-        n_latents: dimensions of z.
+        n_latents: length of a code.
         n_features: columns of the data.
         initialization: of the head's weights, see `aevb.networks.Linear`.
         key: random key for the head's initial weights.
@@ -54,12 +56,48 @@ class BernoulliDecoder(Conditional):
         return LogitBernoulli(logits)
 
 
+class ContinuousBernoulliDecoder(Conditional):
+    """p(x|z) = prod_i CB(x_i; logits_i(z)), a density on [0, 1] (Loaiza-Ganem & Cunningham 2019).
+
+    For grey pixels: the Bernoulli's cross-entropy with the constant that makes it a log density. Its means are not
+    the sigmoids of the logits.
+
+    Args:
+        network: from codes to features, for any number of codes at once.
+        n_latents: length of a code.
+        n_features: columns of the data.
+        initialization: of the head's weights, see `aevb.networks.Linear`.
+        key: random key for the head's initial weights.
+    """
+
+    is_density: ClassVar[bool] = True
+
+    network: Network
+    logits: Linear
+
+    def __init__(
+        self,
+        network: Network,
+        n_latents: int,
+        n_features: int,
+        initialization: Initialization = "uniform",
+        *,
+        key: PRNGKey,
+    ):
+        self.network = network
+        self.logits = Linear(output_width(network, n_latents), n_features, initialization, key=key)
+
+    def __call__(self, z: Codes) -> Distribution:
+        """p(x|z), one continuous Bernoulli per feature."""
+        return ContinuousBernoulli(self.logits(self.network(z)), validate_args=False)
+
+
 class GaussianDecoder(Conditional):
     """p(x|z) = prod_i N(x_i; mu_i(z), sigma_i^2(z)) (Kingma & Welling 2014, Appendix C.2).
 
     Args:
         network: from codes to features, for any number of codes at once.
-        n_latents: dimensions of z.
+        n_latents: length of a code.
         n_features: columns of the data.
         sigmoid: put the means through a sigmoid, for data in [0, 1] (the paper's Frey Face model).
         initialization: of the heads' weights, see `aevb.networks.Linear`.
@@ -100,6 +138,9 @@ class GaussianDecoder(Conditional):
         return jax.nn.sigmoid(loc) if self.sigmoid else loc
 
 
+Decoder: TypeAlias = BernoulliDecoder | ContinuousBernoulliDecoder | GaussianDecoder
+
+
 def make_decoder(
     likelihood: Likelihood,
     network: Network,
@@ -108,9 +149,11 @@ def make_decoder(
     initialization: Initialization = "uniform",
     *,
     key: PRNGKey,
-) -> BernoulliDecoder | GaussianDecoder:
+) -> Decoder:
     """The decoder of a likelihood by its name."""
     shape = (network, n_latents, n_features, initialization)
     if likelihood == "bernoulli":
         return BernoulliDecoder(*shape, key=key)
+    if likelihood == "continuous-bernoulli":
+        return ContinuousBernoulliDecoder(*shape, key=key)
     return GaussianDecoder(*shape, sigmoid=likelihood == "gaussian-sigmoid", key=key)

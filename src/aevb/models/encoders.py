@@ -1,48 +1,61 @@
 """Recognition models q(z|x)."""
 
+import equinox as eqx
 import jax
 
 from aevb.batch import Batch
-from aevb.distributions import Distribution, LogVarianceNormal
-from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
+from aevb.distributions import Distribution
+from aevb.models.conditional import Conditional, output_width
+from aevb.models.heads import head
 from aevb.networks import Initialization, Linear, Network
 from aevb.typing import PRNGKey
 
 
-class GaussianEncoder(Conditional):
-    """q(z|x) = N(mu(x), diag(sigma^2(x))): a network, and a linear head each for mean and log-variance.
+class Encoder(Conditional):
+    """q(z|x): a network, and a linear head for each parameter of a family of distributions.
 
-    Kingma & Welling 2014, equation 9 and Appendix C.2.
+    With the family `gaussian` q(z|x) = N(mu(x), diag(sigma^2(x))) (Kingma & Welling 2014, equation 9 and
+    Appendix C.2).
 
     Args:
         network: from features to features, for any number of rows at once.
         n_features: columns of the data.
-        n_latents: dimensions of z.
+        n_latents: number of latents.
+        family: a name in `aevb.distributions.FAMILIES`.
+        n_categories: of each categorical latent; the other families do not look at it.
         initialization: of the heads' weights, see `aevb.networks.Linear`.
         key: random key for the heads' initial weights.
     """
 
     network: Network
-    loc: Linear
-    log_variance: Linear
+    heads: dict[str, Linear]
+    family: str = eqx.field(static=True)
+    n_categories: int = eqx.field(static=True)
 
     def __init__(
         self,
         network: Network,
         n_features: int,
         n_latents: int,
+        family: str = "gaussian",
+        n_categories: int = 2,
         initialization: Initialization = "uniform",
         *,
         key: PRNGKey,
     ):
         width = output_width(network, n_features)
-        loc_key, log_variance_key = jax.random.split(key)
+        layers = head(family, n_categories)
+        keys = jax.random.split(key, len(layers.features))
         self.network = network
-        self.loc = Linear(width, n_latents, initialization, key=loc_key)
-        self.log_variance = Linear(width, n_latents, initialization, key=log_variance_key)
+        self.heads = {
+            name: Linear(width, layers.width(name, n_latents), initialization, key=k)
+            for name, k in zip(layers.features, keys, strict=True)
+        }
+        self.family = family
+        self.n_categories = n_categories
 
     def __call__(self, batch: Batch) -> Distribution:
-        """q(z|x) of batch shape `(batch,)` and event shape `(latents,)`."""
+        """q(z|x) of batch shape `(batch,)` and event shape `(code width,)`."""
         h = self.network(batch.observed)
-        log_variance = soft_clip(self.log_variance(h), *LOG_VARIANCE_LIMITS)
-        return LogVarianceNormal(self.loc(h), log_variance).to_event(1)
+        layers = head(self.family, self.n_categories)
+        return layers.build(*(self.heads[name](h) for name in layers.features))

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from numpyro.distributions import Independent
 
 from aevb.batch import Batch
-from aevb.distributions import Distribution, kl_divergence
+from aevb.distributions import FAMILIES, Distribution, kl_divergence
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant
-from aevb.models.decoders import BernoulliDecoder, GaussianDecoder
-from aevb.models.encoders import GaussianEncoder
+from aevb.models.decoders import Decoder
+from aevb.models.encoders import Encoder
 from aevb.typing import Codes, PerRow, PRNGKey, Rows
 
 
@@ -26,7 +26,7 @@ class LatentVariableModel(eqx.Module):
     """
 
     prior: Conditional
-    decoder: BernoulliDecoder | GaussianDecoder
+    decoder: Decoder
     log_scale: Constant
 
     @property
@@ -60,14 +60,30 @@ class AmortizedPosterior(eqx.Module):
     Args:
         distribution: q(z|x), batch shape `(batch,)`.
         prior: p(z), for the KL divergence.
+        family: of q(z|x), a name in `aevb.distributions.FAMILIES`.
     """
 
     distribution: Distribution
     prior: Distribution
+    family: str = eqx.field(static=True, default="gaussian")
+
+    @property
+    def is_reparameterized(self) -> bool:
+        """Whether samples are differentiable in the parameters of q."""
+        return FAMILIES[self.family].route != "discrete"
+
+    @property
+    def support_moves(self) -> bool:
+        """Whether the support of q depends on its parameters."""
+        return FAMILIES[self.family].support_moves
 
     def sample(self, key: PRNGKey) -> Codes:
-        """One reparameterized draw of z per row."""
+        """One draw of z per row, reparameterized where the family is."""
         return self.distribution.sample(key)
+
+    def relaxed(self, key: PRNGKey, temperature: float) -> tuple[Codes, Codes]:
+        """For discrete codes, a relaxed draw that is differentiable in q, and the discrete one in the same noise."""
+        return _by_latent(self.distribution).relaxed_sample(key, temperature)
 
     def log_prob(self, z: Codes) -> PerRow:
         """log q(z|x), nats per row, at any z."""
@@ -82,10 +98,28 @@ class AmortizedPosterior(eqx.Module):
         return kl_divergence(self.distribution, self.prior)
 
     def kl_per_latent(self) -> Codes:
-        """The same, kept apart by latent dimension, shape `(batch, latents)`, for factorized q and p."""
-        assert isinstance(self.distribution, Independent)
-        assert isinstance(self.prior, Independent)
-        return kl_divergence(self.distribution.base_dist, self.prior.base_dist)
+        """The same, kept apart by latent, shape `(batch, latents)`; one column where codes hang together.
+
+        Raises:
+            NotImplementedError: where no closed form is known.
+        """
+        if isinstance(self.distribution, Independent) and isinstance(self.prior, Independent):
+            return kl_divergence(self.distribution.base_dist, self.prior.base_dist)
+        return self.kl()[..., None]
+
+    def log_ratio_per_latent(self, z: Codes) -> Codes:
+        """log q(z_j|x) - log p(z_j), whose mean over draws of z is `kl_per_latent`."""
+        if isinstance(self.distribution, Independent) and isinstance(self.prior, Independent):
+            return self.distribution.base_dist.log_prob(z) - self.prior.base_dist.log_prob(z)
+        return (self.log_prob(z) - self.prior.log_prob(z))[..., None]
+
+    def point_summary(self) -> Codes:
+        """One code for each row: the mean of q(z|x), or the median where the family may have no finite mean."""
+        return FAMILIES[self.family].point_summary(_by_latent(self.distribution))
+
+
+def _by_latent(distribution: Distribution) -> Distribution:
+    return distribution.base_dist if isinstance(distribution, Independent) else distribution
 
 
 class AutoEncoder(eqx.Module):
@@ -97,8 +131,8 @@ class AutoEncoder(eqx.Module):
     """
 
     model: LatentVariableModel
-    encoder: GaussianEncoder
+    encoder: Encoder
 
     def posterior(self, batch: Batch) -> AmortizedPosterior:
         """q(z|x) for the rows of a batch."""
-        return AmortizedPosterior(self.encoder(batch), self.model.prior(batch))
+        return AmortizedPosterior(self.encoder(batch), self.model.prior(batch), self.encoder.family)

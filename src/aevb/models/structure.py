@@ -12,15 +12,15 @@ import numpy as np
 
 from aevb.errors import UnsavableNetworkError
 from aevb.models.constant import Constant
-from aevb.models.decoders import BernoulliDecoder, GaussianDecoder
-from aevb.models.encoders import GaussianEncoder
+from aevb.models.decoders import BernoulliDecoder, ContinuousBernoulliDecoder, GaussianDecoder
+from aevb.models.encoders import Encoder
 from aevb.models.latent_variable_model import AutoEncoder, LatentVariableModel
-from aevb.models.priors import StandardNormalPrior
+from aevb.models.priors import Prior
 from aevb.networks import MLP, Linear, OverRows
 
 _OWN = (
-    *(AutoEncoder, LatentVariableModel, StandardNormalPrior, GaussianEncoder),
-    *(BernoulliDecoder, GaussianDecoder, MLP, Linear, OverRows, Constant),
+    *(AutoEncoder, LatentVariableModel, Prior, Encoder),
+    *(BernoulliDecoder, ContinuousBernoulliDecoder, GaussianDecoder, MLP, Linear, OverRows, Constant),
 )
 # A user's network is usually made of Equinox's layers and JAX's activations: holders of data, and plain functions.
 CLASSES: dict[str, type] = {f"aevb:{cls.__name__}": cls for cls in _OWN} | {
@@ -55,6 +55,8 @@ def describe(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(node, tuple | list):
         kind = "tuple" if isinstance(node, tuple) else "list"
         return {kind: [describe(item, f"{path}.{i}", arrays) for i, item in enumerate(node)]}
+    if isinstance(node, dict):
+        return {"dict": {name: describe(item, f"{path}.{name}", arrays) for name, item in node.items()}}
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
         fields = {f.name: getattr(node, f.name) for f in dataclasses.fields(node)}
         described = {
@@ -91,6 +93,8 @@ def rebuild(node: Any, arrays: Mapping[str, np.ndarray], classes: Mapping[str, t
             return tuple(rebuild(item, arrays, classes) for item in items)
         case {"list": list(items)}:
             return [rebuild(item, arrays, classes) for item in items]
+        case {"dict": dict(items)}:
+            return {name: rebuild(item, arrays, classes) for name, item in items.items()}
         case {"function": str(name)}:
             return FUNCTIONS[name]
         case {"class": str(name), "fields": dict(fields)}:

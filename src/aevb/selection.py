@@ -1,0 +1,113 @@
+"""From the names in a recipe to the objective, and what its value is called."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from aevb.batch import Batch
+from aevb.models import AmortizedPosterior, AutoEncoder
+from aevb.objectives import (
+    SGVBA,
+    SGVBB,
+    Baseline,
+    Concrete,
+    ImportanceWeighted,
+    LearnedBaseline,
+    LeaveOneOut,
+    MaximumAPosteriori,
+    MovingAverage,
+    NoBaseline,
+    Objective,
+    Renyi,
+    ScoreFunction,
+    StickingTheLanding,
+)
+from aevb.recipe import Recipe
+
+Seen = TypeVar("Seen")
+
+ELBO = "evidence lower bound"
+# L or K, where the recipe leaves it open.
+DEFAULT_SAMPLES = dict.fromkeys(("iwae", "iwae-stl", "dreg", "renyi"), 5)
+BASELINE = 0x62617365  # folded into the seed, for the initial weights of a learned baseline
+
+
+def objective_name(recipe: Recipe, autoencoder: AutoEncoder) -> str:
+    """The objective's name, or what `auto` stands for.
+
+    That is score-function with discrete codes, else sgvb-b where the divergence of the posterior from the prior has
+    a closed form, else sgvb-a.
+    """
+    if recipe.objective != "auto":
+        return recipe.objective
+    return _look_at_posterior(autoencoder, _automatic)
+
+
+def _automatic(posterior: AmortizedPosterior) -> str:
+    if not posterior.is_reparameterized:
+        return "score-function"
+    try:
+        posterior.kl()
+    except NotImplementedError:
+        return "sgvb-a"
+    return "sgvb-b"
+
+
+def build_objective(recipe: Recipe, autoencoder: AutoEncoder) -> Objective:
+    """The objective of a recipe, with the weight prior if there is one.
+
+    Raises:
+        InvalidRecipeError: the objective does not go with the posterior, with the reason.
+    """
+    objective = _build(objective_name(recipe, autoencoder), recipe, autoencoder.model.n_features)
+    _look_at_posterior(autoencoder, objective.check)
+    return MaximumAPosteriori(objective) if recipe.weight_prior == "normal" else objective
+
+
+def _look_at_posterior(autoencoder: AutoEncoder, look: Callable[[AmortizedPosterior], Seen]) -> Seen:
+    """What `look` finds on a posterior of one row whose values are not computed."""
+    seen: list[Seen] = []
+
+    def trace() -> None:
+        seen.append(look(autoencoder.posterior(Batch(jnp.zeros((1, autoencoder.model.n_features))))))
+
+    eqx.filter_eval_shape(trace)
+    return seen[0]
+
+
+def _build(name: str, recipe: Recipe, n_features: int) -> Objective:
+    baseline = _baseline(recipe, n_features)
+    n_samples = recipe.samples or (
+        baseline.min_samples if name == "score-function" else DEFAULT_SAMPLES.get(name, 1)
+    )
+    build: dict[str, Callable[[], Objective]] = {
+        "sgvb-a": lambda: SGVBA(n_samples),
+        "sgvb-b": lambda: SGVBB(n_samples),
+        "score-function": lambda: ScoreFunction(n_samples, baseline),
+        "stl": lambda: StickingTheLanding(n_samples),
+        "iwae": lambda: ImportanceWeighted(n_samples),
+        "iwae-stl": lambda: ImportanceWeighted(n_samples, "stl"),
+        "dreg": lambda: ImportanceWeighted(n_samples, "dreg"),
+        "renyi": lambda: Renyi(recipe.alpha, n_samples),
+        "concrete": lambda: Concrete(recipe.temperature, n_samples),
+    }
+    return build[name]()
+
+
+def _baseline(recipe: Recipe, n_features: int) -> Baseline:
+    if recipe.baseline == "learned":
+        return LearnedBaseline(n_features, key=jax.random.fold_in(jax.random.key(recipe.seed), BASELINE))
+    return {"none": NoBaseline, "moving-average": MovingAverage, "leave-one-out": LeaveOneOut}[
+        recipe.baseline
+    ]()
+
+
+def bound_name(objective: Objective, *, normalized: bool) -> str:
+    """What an objective's value is; of terms that are no log densities, a cross-entropy bound."""
+    name = objective.value_name
+    if normalized:
+        return name
+    return "cross-entropy bound" if name == ELBO else f"cross-entropy {name}"

@@ -1,0 +1,85 @@
+"""A VAE with each family as its posterior: it trains, and what does not fit is refused with the reason."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from aevb import VAE
+from aevb.distributions import FAMILIES
+from aevb.errors import InvalidRecipeError
+from aevb.models import choose_prior
+
+X = load_digits().data[:600]
+
+
+def fitted(**settings):
+    small = {"n_latents": 3, "hidden": (32,), "scale": "minmax", "epochs": 8, "learning_rate": 3e-3}
+    return VAE(**small, likelihood="gaussian-sigmoid", random_state=0, **settings).fit(X)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_bound_rises_and_stays_finite(family):
+    vae = fitted(posterior=family, n_categories=4)
+    bounds = np.array([record["train_elbo"] for record in vae.history_])
+    assert np.all(np.isfinite(bounds))
+    assert bounds[-1] > bounds[0] + 5
+    codes = vae.transform(X)
+    width = 12 if family == "categorical" else 3
+    assert codes.shape == (600, width)
+    assert np.all(np.isfinite(codes))
+    assert np.all(np.isfinite(vae.elbo(X[:50])))
+    assert np.all(np.isfinite(vae.sample(20)))
+
+
+@pytest.mark.parametrize("family", ["gamma", "dirichlet", "uniform", "categorical"])
+def test_log_p_is_above_the_bound(family):
+    vae = fitted(posterior=family, n_categories=4)
+    assert vae.score(X[:50]) > np.mean(vae.elbo(X[:50]))
+
+
+@pytest.mark.parametrize("objective", ["score-function", "concrete"])
+@pytest.mark.parametrize("posterior", ["bernoulli", "categorical"])
+def test_discrete_codes_train_with_either_estimator(posterior, objective):
+    vae = fitted(posterior=posterior, objective=objective)
+    bounds = [record["train_elbo"] for record in vae.history_]
+    assert bounds[-1] > bounds[0] + 5
+
+
+@pytest.mark.parametrize("baseline", ["none", "moving-average", "leave-one-out", "learned"])
+def test_the_score_function_trains_with_each_baseline(baseline):
+    vae = fitted(objective="score-function", baseline=baseline)
+    bounds = [record["train_elbo"] for record in vae.history_]
+    assert bounds[-1] > bounds[0] + 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragment"),
+    [
+        ({"posterior": "gaussian", "prior": "gamma"}, r"codes lie anywhere in \(-inf, inf\)"),
+        ({"posterior": "uniform", "prior": "uniform"}, r"density on \(0, 1\) only"),
+        ({"posterior": "gamma", "prior": "pareto"}, r"density on \(1, inf\) only"),
+        ({"posterior": "cauchy", "prior": "gaussian"}, "tails of cauchy are too heavy"),
+        ({"posterior": "dirichlet", "prior": "beta"}, "points of a simplex"),
+        ({"posterior": "beta", "prior": "dirichlet"}, "points of a simplex"),
+        ({"posterior": "bernoulli", "prior": "beta"}, "one is discrete"),
+        ({"posterior": "dirichlet", "n_latents": 1}, "set latents to 2"),
+        ({"posterior": "gama"}, "did you mean 'gamma'"),
+        ({"posterior": "auto"}, "posterior must be a family's name"),
+        ({"posterior": "uniform", "objective": "score-function"}, "support of q moves"),
+        ({"posterior": "uniform", "objective": "stl"}, "support of q moves"),
+        ({"posterior": "bernoulli", "objective": "sgvb-b"}, "score-function or concrete"),
+        ({"posterior": "logistic", "prior": "logistic", "objective": "sgvb-b"}, "sgvb-a"),
+        ({"objective": "concrete"}, "relaxes discrete codes"),
+        ({"objective": "score-function", "n_samples": 1}, "at least 2 samples"),
+        ({"temperature": 0.0}, "temperature"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_reason(settings, fragment):
+    with pytest.raises(InvalidRecipeError, match=fragment):
+        VAE(**{"n_latents": 3, **settings}).fit(X)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_default_prior_fits(family):
+    prior = choose_prior("auto", family)
+    assert choose_prior(prior, family) == prior
