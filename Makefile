@@ -28,7 +28,9 @@ format: $(VENV)/.installed-dev
 # The machine must be idle. Makes an environment per peer under benchmarks/.venvs (3.7 GB) the first time.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.harness
+	$(BIN)/python -m benchmarks.posteriors
 	$(BIN)/python -m benchmarks.tutorial
+	$(BIN)/python -m benchmarks.importance_weighted
 	$(BIN)/python -m benchmarks.memory_and_demo
 	$(BIN)/python -m benchmarks.speedrun
 

@@ -30,11 +30,17 @@ WARM_UP_EPOCHS = 2
 
 @dataclass(frozen=True)
 class Contestant:
-    """A worker's script, its environment (None: the project's own) and the bar for aevb / it."""
+    """A worker's script, its environment (None: the project's own) and the bar for aevb / it.
+
+    `arguments` follow the data on the script's command line; `root` is the tree that holds the script and, in
+    `src`, the aevb that it runs, where that is not this one.
+    """
 
     script: str
     environment: str | None
     bar: float | None
+    arguments: tuple[str, ...] = ()
+    root: Path | None = None
 
 
 CONTESTANTS = {
@@ -55,16 +61,20 @@ class WorkerError(RuntimeError):
 class Worker:
     """A running contestant; see peers/worker.py for what is said over the pipes."""
 
-    def __init__(self, name: str, python: Path, data: Path, folder: Path) -> None:
+    def __init__(self, name: str, contestant: Contestant, data: Path, folder: Path) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
+        python, root = python_of(contestant.environment), contestant.root or HERE.parent
+        environment = machine.environment()
+        if contestant.root is not None:
+            environment["PYTHONPATH"] = str(contestant.root / "src")
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [python, HERE / "peers" / CONTESTANTS[name].script, data],
+                [python, root / "benchmarks" / "peers" / contestant.script, data, *contestant.arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=machine.environment(),
+                env=environment,
                 cwd=folder,
                 text=True,
             )
@@ -115,11 +125,15 @@ class Record:
 
 
 @contextlib.contextmanager
-def running(names: list[str], data: Path, folder: Path) -> Iterator[dict[str, Worker]]:
-    """Start a worker for each name, one after the other, and end them all."""
-    pythons = {name: python_of(CONTESTANTS[name].environment) for name in names}
+def running(contestants: dict[str, Contestant], data: Path, folder: Path) -> Iterator[dict[str, Worker]]:
+    """Start a worker for each contestant, one after the other, and end them all."""
+    for contestant in contestants.values():
+        python_of(contestant.environment)  # made now, not while others already run
     with contextlib.ExitStack() as stack:
-        yield {name: stack.enter_context(Worker(name, pythons[name], data, folder)) for name in names}
+        yield {
+            name: stack.enter_context(Worker(name, contestant, data, folder))
+            for name, contestant in contestants.items()
+        }
 
 
 def race(workers: dict[str, Worker], rounds: int, seed: int) -> tuple[dict[str, Record], float | None]:
@@ -179,7 +193,8 @@ def main() -> int:
         data = options.data.resolve() if options.data else folder / "mnist.npy"
         if not options.data:
             write_pixels(data)
-        with running(options.only or list(CONTESTANTS), data, folder) as workers:
+        chosen = {name: CONTESTANTS[name] for name in options.only or CONTESTANTS}
+        with running(chosen, data, folder) as workers:
             records, about["others_share"] = race(workers, options.rounds, options.seed)
     epoch = section(records, options.seed, about)
     if options.only:

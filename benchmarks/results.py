@@ -127,6 +127,31 @@ def _epoch_row(name: str, contestant: Section) -> list[str]:
     return [TITLES[name], seconds, interval, bar, ratio.get("verdict", ""), loss]
 
 
+def _posteriors(section: Section) -> str:
+    """Render the race between posteriors."""
+    rows = []
+    for name, contestant in section["contestants"].items():
+        ratio, timed = contestant.get("ratio"), contestant["seconds"]
+        what = "Gaussian / it" if name == "before" else "it / Gaussian"
+        compared = ["", "", ""]
+        if ratio is not None:
+            interval = f"{what}: {ratio['median']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
+            compared = [interval, f"{ratio['bar']:.2f}", ratio["verdict"]]
+        title = f"Gaussian, at {section['before']}" if name == "before" else name.capitalize()
+        seconds = f"{contestant['median_seconds']:.2f} ({min(timed):.2f} to {max(timed):.2f})"
+        rows.append([title, seconds, *compared])
+    rounds = len(section["contestants"]["gaussian"]["seconds"])
+    header = ["posterior", "s/epoch, median (range)", "ratio, median (interval)", "bar", "verdict"]
+    return f"""## Seconds per epoch by posterior
+
+The network and the method of the race above; each posterior under its default prior and objective.
+
+{busy_note(section["machine"])}
+{table(header, rows)}
+Command: `python -m benchmarks.posteriors --rounds {rounds} --seed {section["seed"]}`.
+{machine_line(section["machine"])}"""
+
+
 def _speedrun(section: Section) -> str:
     """Render the time to the bound."""
     header = ["run", "seed", "seconds to the bound", "at epoch", "test bound there", "seconds to the end"]
@@ -178,6 +203,35 @@ Command: `python -m benchmarks.tutorial`.
 {machine_line(section["machine"])}"""
 
 
+def _importance_weighted(section: Section) -> str:
+    """Render what more importance samples in training are worth."""
+    header = [
+        "trained with",
+        "log p(x), nats (sampling error)",
+        "gain over K = 1 (paired error)",
+        "bar",
+        "verdict",
+    ]
+    rows = []
+    for row in section["rows"]:
+        gain, error, bar = row["gain"], row["gain_error"], section["bar"]
+        compared = ["", "", ""]
+        if error:
+            met = "met" if gain - 2 * error >= bar else "missed" if gain + 2 * error < bar else "not missed"
+            compared = [f"{gain:.2f} ({error:.2f})", f"{bar:g}", met]
+        rows.append([row["name"], f"{row['log_p']:.2f} ({row['sampling_error']:.2f})", *compared])
+    return f"""## Importance-weighted training
+
+784-200-200-50-200-200-784, tanh, MNIST binarized anew whenever it is seen; {section["epochs"]} epochs of Adam, step
+2e-3 down to 0 on a cosine, minibatches of 100, LeCun initial weights, one seed. log p(x) of the first
+{section["n_rows"]:,} test rows by importance sampling with {section["n_samples"]:,} draws a row; the rows are the same
+for all, so that the gain's error is paired.
+
+{table(header, rows)}
+Command: `python -m benchmarks.importance_weighted --epochs {section["epochs"]}`.
+{machine_line(section["machine"])}"""
+
+
 def _resources(title: str, unit: str, section: Section) -> str:
     """Render one measured number against its bar."""
     return f"""## {title}
@@ -196,7 +250,9 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 SECTIONS: dict[str, Callable[[Section], str]] = {
     "epoch": _epoch,
+    "posteriors": _posteriors,
     "tutorial": _tutorial,
+    "importance_weighted": _importance_weighted,
     "speedrun": _speedrun,
     "memory": lambda section: _resources("Peak memory of training", "GB", section),
     "demo": lambda section: _resources("Wall-clock time of the demo", "s", section),

@@ -20,11 +20,10 @@ def test_bounds(seed: int) -> list[float]:
     from aevb.assembly import assemble
     from aevb.datasets import load
     from aevb.recipe import Recipe
-    from aevb.training import TrainingState, train
+    from aevb.training import train
 
     assembly = assemble(Recipe(seed=seed), load("mnist"))
-    start = TrainingState.start(assembly.autoencoder, assembly.plan.optimizer)
-    states = train(start, assembly.plan, assembly.objective, assembly.data)
+    states = train(assembly.start, assembly.plan, assembly.data)
     return [record["test_elbo"] for record in deque(states, maxlen=1).pop().progress.history]
 
 
