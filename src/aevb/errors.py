@@ -13,6 +13,10 @@ class InvalidRecipeError(AevbError, ValueError):
     """A setting is unknown, out of range, or does not go with another setting."""
 
 
+class InvalidParameterError(AevbError, ValueError):
+    """A parameter of a distribution is unknown, missing, or not what it must be."""
+
+
 class DatasetUnavailableError(AevbError, OSError):
     """A named data set is neither on this machine nor downloadable, or its file is not the expected one."""
 

@@ -47,8 +47,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         prior: family of p(z); "auto" for the one that goes with the posterior.
         n_categories: categories of each latent, for the posterior "categorical".
         objective: "sgvb-a", every term of the bound sampled; "sgvb-b", the KL divergence in closed form;
-            "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", or "concrete" for discrete codes. "auto": sgvb-b where
-            the divergence is closed, else sgvb-a; for discrete codes score-function.
+            "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", or "concrete" for discrete codes. "auto":
+            sgvb-b where the divergence is closed, else sgvb-a; for discrete codes score-function.
         n_samples: draws of z per row and step, L or K; None for the objective's default.
         baseline: what "score-function" subtracts: "none", "moving-average", "leave-one-out" or "learned".
         alpha: order of the divergence, for "renyi".

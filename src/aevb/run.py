@@ -23,8 +23,9 @@ import jax
 from aevb.assembly import Assembly, assemble
 from aevb.datasets import Dataset, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
-from aevb.models import learned
+from aevb.models import choose_prior, learned
 from aevb.recipe import Recipe, read_settings
+from aevb.selection import objective_name
 from aevb.storage import append_to_file, existing_folder, write_file
 from aevb.trained import TrainedModel
 from aevb.training import TrainingState, load_checkpoint, save_checkpoint, train
@@ -217,6 +218,9 @@ def summary(run: Run) -> dict[str, Any]:
         "n_test": 0 if run.assembly.data.test is None else len(run.assembly.data.test),
         "n_features": run.dataset.n_features,
         "likelihood": run.assembly.likelihood,
+        "posterior": run.recipe.posterior,
+        "prior": choose_prior(run.recipe.prior, run.recipe.posterior),
+        "objective": objective_name(run.recipe, autoencoder),
         "bound": run.assembly.bound,
         "unit": "nats per data point",
         **{name.replace("elbo", key): value for name, value in reported.items()},

@@ -31,7 +31,7 @@ Seen = TypeVar("Seen")
 
 ELBO = "evidence lower bound"
 # L or K, where the recipe leaves it open.
-DEFAULT_SAMPLES = dict.fromkeys(("iwae", "iwae-stl", "dreg", "renyi"), 5)
+DEFAULT_SAMPLES = {"iwae": 5, "iwae-stl": 5, "dreg": 5, "renyi": 5}
 BASELINE = 0x62617365  # folded into the seed, for the initial weights of a learned baseline
 
 

@@ -5,7 +5,6 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from scipy.stats import norm
 
@@ -13,6 +12,7 @@ from aevb.errors import InvalidDataError, InvalidRecipeError
 from aevb.report import (
     codes_scatter,
     feature_manifold,
+    feature_means,
     feature_reconstructions,
     feature_samples,
     image_grid,
@@ -23,7 +23,7 @@ from aevb.report import (
     reconstructions,
     save_figure,
 )
-from aevb.report.images import tile
+from aevb.report.mosaics import tile
 from aevb.report.style import wrapped
 
 RNG = np.random.default_rng(0)
@@ -147,6 +147,22 @@ def test_tiles_of_tiny_images_are_enlarged_evenly():
     np.testing.assert_array_equal(shown[[0, 0, 23, 23], [0, 23, 0, 23]], [1, 2, 3, 4])
 
 
+def test_captions_stand_above_their_images():
+    x = np.stack([np.full(64, value / 7) for value in range(7)])
+    for columns in (3, 7):
+        figure = image_grid(x, (8, 8), captions=[f"z {i + 1}" for i in range(7)], columns=columns)
+        shown, axes = mosaic(figure), figure.axes[0]
+        assert [text.get_text() for text in axes.texts] == [f"z {i + 1}" for i in range(7)]
+        for value, text in zip(x[:, 0], axes.texts, strict=True):
+            column, row = np.round(text.xy).astype(int)
+            assert shown[row + 2, column] == pytest.approx(value), "below the caption its image"
+            assert np.isnan(shown[row - 2, column])
+        boxes = figure.canvas.get_renderer() and [text.get_window_extent() for text in axes.texts]
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    with pytest.raises(InvalidDataError, match="each of 7 images, got 2 captions"):
+        image_grid(x, (8, 8), captions=["a", "b"])
+
+
 # --- curves -----------------------------------------------------------------------------------------
 
 
@@ -199,40 +215,6 @@ def test_kl_bars_are_sorted_named_and_counted():
     assert "nats" in axes.get_ylabel()
 
 
-# --- codes ------------------------------------------------------------------------------------------
-
-
-def test_codes_are_coloured_as_the_legend_says():
-    codes, labels = RNG.normal(size=(60, 2)), np.repeat([10, 9, 2], 20)
-    figure = codes_scatter(codes, labels, ("z 7 (KL 3.1 nats)", "z 3"), label_name="digit")
-    legend = figure.axes[0].get_legend()
-    assert [t.get_text() for t in legend.get_texts()] == ["2", "9", "10"], "numbers in the order of numbers"
-    colour = {
-        t.get_text(): to_hex(h.get_color())
-        for t, h in zip(legend.get_texts(), legend.legend_handles, strict=True)
-    }
-    dots = figure.axes[0].collections[0]
-    np.testing.assert_array_equal(dots.get_offsets(), codes)
-    assert [to_hex(c) for c in dots.get_facecolors()] == [colour[str(label)] for label in labels]
-    assert len(set(colour.values())) == 3
-    assert "z 7 (KL 3.1 nats)" in texts(figure)
-
-
-def test_both_axes_have_one_scale():
-    axes = codes_scatter(RNG.normal(size=(50, 2)) * [1, 0.01]).axes[0]
-    assert np.ptp(axes.get_xlim()) == pytest.approx(np.ptp(axes.get_ylim()))
-    assert axes.get_box_aspect() == 1
-
-
-def test_continuous_labels_get_a_colour_bar_and_many_classes_a_rest():
-    codes = RNG.normal(size=(100, 2))
-    assert codes_scatter(codes, RNG.random(100), label_name="age").axes[1].get_ylabel() == "age"
-    names = [f"class {i % 25}" for i in range(100)]
-    legend = codes_scatter(codes, names).axes[0].get_legend()
-    assert len(legend.get_texts()) == 20
-    assert legend.get_texts()[-1].get_text() == "6 others"
-
-
 # --- features ---------------------------------------------------------------------------------------
 
 
@@ -267,6 +249,21 @@ def test_a_feature_manifold_has_large_z2_at_the_top():
     assert "z 2 (KL 1 nat)" in texts(figure)
 
 
+def test_feature_means_stand_above_the_names_of_their_codes():
+    means = np.array([[1.0, 50], [2, 40], [4, 30]])
+    figure = feature_means(means, ["a", "b", "c"], ["age", "price in $"], codes_label="category of z 1")
+    for axes, column, name in zip(figure.axes, means.T, ["age", "price in $"], strict=True):
+        (dots,) = axes.get_lines()
+        np.testing.assert_array_equal(dots.get_ydata(), column)
+        np.testing.assert_array_equal(dots.get_xdata(), axes.get_xticks())
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+        assert axes.get_title() == name
+    assert "category of z 1" in texts(figure)
+    assert "data's units" in texts(figure)
+    with pytest.raises(InvalidDataError, match="each of 3 codes, got 1 names"):
+        feature_means(means, ["a"])
+
+
 # --- files ------------------------------------------------------------------------------------------
 
 WIDE = RNG.normal(size=(300, 40)) * 10.0 ** RNG.integers(-6, 9, 40)
@@ -299,6 +296,8 @@ ODD = {
     "constant feature": lambda: feature_samples(WIDE[:, 2:3], WIDE[:, 2:3]),
     "far samples": lambda: feature_samples(WIDE, 1e30 * WIDE, NAMES),
     "flat manifold": lambda: feature_manifold(np.ones((2, 2, 1)), ["x"]),
+    "40 features of 50 codes": lambda: feature_means(WIDE[:50], [f"z {i + 1}" for i in range(50)], NAMES),
+    "one code's mean": lambda: feature_means(SMALL, NAMES[:1]),
     "40 heat maps": lambda: feature_manifold(RNG.random((4, 4, 40)), NAMES),
 }
 

@@ -11,6 +11,8 @@ from aevb import __version__
 from aevb.cli.apply import decode, encode, reconstruct, sample
 from aevb.cli.datasets import datasets
 from aevb.cli.evaluate import evaluate
+from aevb.cli.families import families
+from aevb.cli.lab import lab
 from aevb.cli.plot import plot
 from aevb.cli.train import make_train
 from aevb.errors import AevbError
@@ -34,8 +36,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(make_train())
-for command in (evaluate, sample, encode, decode, reconstruct, plot, datasets):
+for command in (evaluate, sample, encode, decode, reconstruct, plot, datasets, families):
     app.command()(command)
+app.add_typer(lab, name="lab")
 
 
 def _print_version(wanted: bool) -> bool:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from aevb.models import choose_prior
 from aevb.run import Run
 from aevb.selection import objective_name
 from aevb.training import TrainingState
@@ -52,11 +53,11 @@ def introduce(console: Console, run: Run) -> None:
     rows += f", {len(data.validation):,} validation rows" if data.validation is not None else ""
     rows += f", {len(data.test):,} test rows" if data.test is not None else ", no test rows"
     write(console, f"{run.recipe.data}: {rows} of {run.dataset.n_features} features")
-    recipe, autoencoder = run.recipe, run.assembly.autoencoder
+    recipe = run.recipe
     write(
         console,
         f"{run.assembly.likelihood} likelihood, {recipe.latents} latents, {recipe.posterior} posterior, "
-        f"{autoencoder.model.prior.family} prior, {objective_name(recipe, autoencoder)}",
+        f"{choose_prior(recipe.prior, recipe.posterior)} prior, {objective_name(recipe, run.assembly.autoencoder)}",
     )
     if not run.assembly.is_normalized:
         write(

@@ -3,8 +3,27 @@
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aevb.distributions.bernoulli import LogitBernoulli
+from aevb.distributions.composition import Beta, Chi2, Dirichlet, F, Gamma, LogNormal
+from aevb.distributions.continuous_bernoulli import ContinuousBernoulli
+from aevb.distributions.discrete import BernoulliCodes, CategoricalCodes
 from aevb.distributions.divergence import kl_divergence
+from aevb.distributions.elliptical import Elliptical, EllipticalStudentT
+from aevb.distributions.families import FAMILIES, Family
+from aevb.distributions.inverse_cdf import (
+    Cauchy,
+    Erlang,
+    Exponential,
+    Gompertz,
+    Gumbel,
+    Logistic,
+    LogUniform,
+    Pareto,
+    Rayleigh,
+    Weibull,
+)
+from aevb.distributions.location_scale import Laplace, StudentT, Triangular, Uniform
 from aevb.distributions.normal import LogVarianceNormal
+from aevb.distributions.parameters import Parameter, Relation
 
 if TYPE_CHECKING:
     # NumPyro annotates what its distributions return as ArrayLike, where arrays are what comes back.
@@ -12,4 +31,38 @@ if TYPE_CHECKING:
 else:
     from numpyro.distributions import Distribution
 
-__all__ = ["Distribution", "LogVarianceNormal", "LogitBernoulli", "kl_divergence"]
+__all__ = [
+    "FAMILIES",
+    "BernoulliCodes",
+    "Beta",
+    "CategoricalCodes",
+    "Cauchy",
+    "Chi2",
+    "ContinuousBernoulli",
+    "Dirichlet",
+    "Distribution",
+    "Elliptical",
+    "EllipticalStudentT",
+    "Erlang",
+    "Exponential",
+    "F",
+    "Family",
+    "Gamma",
+    "Gompertz",
+    "Gumbel",
+    "Laplace",
+    "LogNormal",
+    "LogUniform",
+    "LogVarianceNormal",
+    "Logistic",
+    "LogitBernoulli",
+    "Parameter",
+    "Pareto",
+    "Rayleigh",
+    "Relation",
+    "StudentT",
+    "Triangular",
+    "Uniform",
+    "Weibull",
+    "kl_divergence",
+]

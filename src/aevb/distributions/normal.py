@@ -6,10 +6,12 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, Float
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.util import promote_shapes
 
+from aevb.distributions.numerics import Numeric
 from aevb.typing import PRNGKey
 
 
@@ -41,10 +43,18 @@ class LogVarianceNormal(Distribution):
         epsilon = jax.random.normal(key, sample_shape + self.batch_shape, jnp.result_type(self.loc))
         return self.loc + jnp.exp(0.5 * self.log_variance) * epsilon
 
-    def log_prob(self, value: Array, intermediates: None = None) -> Float[Array, "..."]:
+    def log_prob(self, value: Numeric, intermediates: None = None) -> Float[Array, "..."]:
         """The log density of each element."""
         standardized = (value - self.loc) * jnp.exp(-0.5 * self.log_variance)
         return -0.5 * (jnp.square(standardized) + self.log_variance + math.log(2 * math.pi))
+
+    def cdf(self, value: Numeric) -> Float[Array, "..."]:
+        """Phi((x - loc) / sqrt(variance))."""
+        return ndtr((value - self.loc) * jnp.exp(-0.5 * self.log_variance))
+
+    def icdf(self, q: Numeric) -> Float[Array, "..."]:
+        """loc + sqrt(variance) Phi^-1(q)."""
+        return self.loc + jnp.exp(0.5 * self.log_variance) * ndtri(q)
 
     @property
     def mean(self) -> Float[Array, "..."]:
@@ -55,3 +65,7 @@ class LogVarianceNormal(Distribution):
     def variance(self) -> Float[Array, "..."]:
         """The variance."""
         return jnp.broadcast_to(jnp.exp(self.log_variance), self.batch_shape)
+
+    def entropy(self) -> Float[Array, "..."]:
+        """(1 + log(2 pi) + log_variance) / 2."""
+        return jnp.broadcast_to(0.5 * (1 + math.log(2 * math.pi) + self.log_variance), self.batch_shape)

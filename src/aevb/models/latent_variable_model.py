@@ -110,7 +110,8 @@ class AmortizedPosterior(eqx.Module):
     def log_ratio_per_latent(self, z: Codes) -> Codes:
         """log q(z_j|x) - log p(z_j), whose mean over draws of z is `kl_per_latent`."""
         if isinstance(self.distribution, Independent) and isinstance(self.prior, Independent):
-            return self.distribution.base_dist.log_prob(z) - self.prior.base_dist.log_prob(z)
+            q, p = _by_latent(self.distribution), _by_latent(self.prior)
+            return q.log_prob(z) - p.log_prob(z)
         return (self.log_prob(z) - self.prior.log_prob(z))[..., None]
 
     def point_summary(self) -> Codes:

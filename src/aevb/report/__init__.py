@@ -2,16 +2,22 @@
 
 from aevb.report.codes import codes_scatter
 from aevb.report.curves import kl_per_latent, learning_curve
-from aevb.report.features import feature_manifold, feature_reconstructions, feature_samples
+from aevb.report.feature_maps import feature_manifold, feature_means
+from aevb.report.features import feature_reconstructions, feature_samples
+from aevb.report.gradients import gradient_variances
 from aevb.report.images import image_grid, manifold, reconstructions
-from aevb.report.quantiles import manifold_grid
+from aevb.report.quantiles import grid_probabilities, manifold_grid
+from aevb.report.simplex import simplex_scatter
 from aevb.report.style import save_figure
 
 __all__ = [
     "codes_scatter",
     "feature_manifold",
+    "feature_means",
     "feature_reconstructions",
     "feature_samples",
+    "gradient_variances",
+    "grid_probabilities",
     "image_grid",
     "kl_per_latent",
     "learning_curve",
@@ -19,4 +25,5 @@ __all__ = [
     "manifold_grid",
     "reconstructions",
     "save_figure",
+    "simplex_scatter",
 ]

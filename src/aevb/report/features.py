@@ -1,7 +1,4 @@
-"""Pictures of data that are not images: one small panel for each feature, in the user's units."""
-
-import math
-from collections.abc import Sequence
+"""Data that are not images beside what a model makes of them: a panel for each feature, in the user's units."""
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -11,13 +8,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from aevb.errors import InvalidDataError
-from aevb.report.quantiles import quantile_ticks
-from aevb.report.style import BLUE, INK, MUTED, RED, few_ticks, styled, wrapped
+from aevb.report.panels import Names, Table, panels
+from aevb.report.style import BLUE, INK, MUTED, RED, few_ticks, styled
 
-MOST_FEATURES = 12
-Table = Real[np.ndarray, "rows features"]
 OtherTable = Real[np.ndarray, "_ _"]  # compared with the first by hand, for an error that says what to do
-Names = Sequence[str] | None
 Bins = Float[np.ndarray, " bins"]
 Column = Real[np.ndarray, " rows"]
 
@@ -51,8 +45,8 @@ def feature_reconstructions(
         raise InvalidDataError(
             f"expected a reconstruction for each row: shapes {x.shape} and {x_mean.shape} differ"
         )
-    figure, panels = _panels(x, feature_names, title)
-    for axes, original, mean in zip(panels, x.T, x_mean.T, strict=False):
+    figure, drawn = panels(x, feature_names, title)
+    for axes, original, mean in zip(drawn, x.T, x_mean.T, strict=False):
         low, high = _span(np.concatenate([original, mean]))
         axes.plot([low, high], [low, high], color=MUTED, lw=0.8, zorder=1)
         alpha = float(np.clip((300 / len(x)) ** 0.4, 0.25, 0.8))
@@ -97,16 +91,16 @@ def feature_samples(
     """
     if x.shape[1] != x_samples.shape[1] or not len(x_samples):
         raise InvalidDataError(f"expected samples of {x.shape[1]} features, got the shape {x_samples.shape}")
-    figure, panels = _panels(x, feature_names, title)
-    for axes, data, samples in zip(panels, x.T, x_samples.T, strict=False):
+    figure, drawn = panels(x, feature_names, title)
+    for axes, data, samples in zip(drawn, x.T, x_samples.T, strict=False):
         edges = _edges(data, samples)
-        drawn, sampled = (_density(values, edges) for values in (data, samples))
-        axes.stairs(drawn, edges, fill=True, color=BLUE, alpha=0.35)
+        density, sampled = (_density(values, edges) for values in (data, samples))
+        axes.stairs(density, edges, fill=True, color=BLUE, alpha=0.35)
         axes.stairs(sampled, edges, color=RED, lw=1.3)
         outside = float(np.mean((samples < edges[0]) | (samples > edges[-1])))
         if outside:
             _note(axes, f"{max(1, round(100 * outside))}% of samples outside")
-        highest = float(max(drawn.max(), sampled.max())) or 1.0
+        highest = float(max(density.max(), sampled.max())) or 1.0
         axes.set(xlim=(edges[0], edges[-1]), ylim=(0, (1.25 if outside else 1.06) * highest))
         few_ticks(axes.xaxis, 4, integer=_is_whole(data))
         few_ticks(axes.yaxis)
@@ -116,79 +110,6 @@ def feature_samples(
     figure.legend(handles, names, loc="outside lower center", ncols=2, title=label, title_fontsize=9)
     figure.supylabel("density (per unit)")
     return figure
-
-
-@styled
-def feature_manifold(
-    values: Real[np.ndarray, "n n features"],
-    feature_names: Names = None,
-    axes_labels: tuple[str, str] = ("z 1", "z 2"),
-    *,
-    title: str = "Decoded mean over the latent plane",
-) -> Figure:
-    """What each feature is decoded to over a plane of two latents, in colours with a bar in the user's units.
-
-    Args:
-        values: decoded means of the codes `manifold_grid(n)`, reshaped to `(n, n, features)`: the first row
-            of cells is the top one.
-        feature_names: one for each feature; `feature 1`, ... if not given. The first 12 features are drawn,
-            and the picture says so where there are more.
-        axes_labels: the names of the horizontal and the vertical latent.
-        title: above the picture.
-
-    Raises:
-        InvalidDataError: if there are not as many names as features.
-
-    Example:
-        >>> feature_manifold(np.zeros((3, 3, 1)), ["age"]).axes[0].get_title()
-        'age'
-    """
-    n = len(values)
-    figure, panels = _panels(values.reshape(n * n, -1), feature_names, title, width=2.1)
-    places, texts = quantile_ticks(n)
-    if len(panels) > 1:  # panels are small: leave out the halves
-        places, texts = zip(
-            *[(p, t) for p, t in zip(places, texts, strict=True) if "." not in t], strict=True
-        )
-    for axes, mean in zip(panels, np.moveaxis(values, 2, 0), strict=False):
-        low, high = (float(mean.min()), float(mean.max()))
-        if high - low <= 1e-9 * max(abs(low), abs(high)):
-            low, high = low - 0.5, low + 0.5
-        image = axes.imshow(mean, cmap="viridis", vmin=low, vmax=high, extent=(0, 1, 0, 1), aspect="auto")
-        bar = figure.colorbar(image, ax=axes, aspect=14, pad=0.04)
-        bar.outline.set_visible(False)
-        few_ticks(bar.ax.yaxis, 7)
-        bar.ax.tick_params(labelsize=7, length=2)
-        axes.set_xticks(places, texts)
-        axes.set_yticks(places, texts)
-    figure.supxlabel(axes_labels[0])
-    figure.supylabel(axes_labels[1])
-    return figure
-
-
-def _panels(x: Table, feature_names: Names, title: str, width: float = 1.8) -> tuple[Figure, list[Axes]]:
-    """A figure with a named, empty panel for each feature that is drawn."""
-    n = x.shape[1]
-    names = [f"feature {i + 1}" for i in range(n)] if feature_names is None else list(feature_names)
-    if len(names) != n:
-        raise InvalidDataError(f"expected a name for each of {n} features, got {len(names)} names")
-    if not x.size:
-        raise InvalidDataError(f"expected at least one row and one feature, got the shape {x.shape}")
-    shown = min(n, MOST_FEATURES)
-    columns = shown if shown <= 4 else 3 if shown <= 6 or shown == 9 else 4
-    rows = math.ceil(shown / columns)
-    zoom = 1.0 if shown > 2 else 1.6
-    width *= zoom
-    size = (columns * width + 0.4, rows * (1.65 * zoom + 0.25) + 0.7)
-    figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(
-        wrapped(title if shown == n else f"{title} (first {shown} of {n} features)", size[0] - 0.3, 10.0)
-    )
-    panels = [figure.add_subplot(rows, columns, i + 1) for i in range(shown)]
-    for axes, name in zip(panels, names, strict=False):
-        axes.set_title(wrapped(name, 1.35 * zoom, 8.5, lines=2), fontsize=8.5, pad=4)
-        axes.tick_params(labelsize=7, length=2.5)
-    return figure, panels
 
 
 def _span(values: Column) -> tuple[float, float]:

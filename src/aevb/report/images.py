@@ -1,6 +1,7 @@
 """Rows of data shown as the images that they are: reconstructions, samples and the learned manifold."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -8,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from aevb.errors import InvalidDataError
-from aevb.report.quantiles import quantile_ticks
-from aevb.report.style import DPI, MUTED, styled, wrapped
+from aevb.report.mosaics import Images, cell_size, mosaic_figure, printed_scale, tile
+from aevb.report.quantiles import normal_quantiles, quantile_ticks
+from aevb.report.style import INK, MUTED, styled
 
-Images = Real[np.ndarray, "images pixels"]
-Mosaic = Float[np.ndarray, "height width"]
 Range = tuple[float | int, float | int]
-Margins = tuple[float, float]  # inches to the left and below, a multiple of 1/DPI
+LETTER = 0.07  # inches: the width of a digit of a tick
+CAPTION = 30  # printed pixels: a line of text above an image
 
 
 @styled
@@ -63,7 +64,7 @@ def reconstructions(
     between = np.full((max(2, bands[0].shape[0] // 12), bands[0].shape[1]), np.nan)
     mosaic = np.concatenate([part for band in bands for part in (band, between)][:-1])
     height = bands[0].shape[0]
-    figure, axes = _mosaic_figure(mosaic, height // 2, limits, (1.05, 0.35), _counted(title, shown, len(x)))
+    figure, axes = mosaic_figure(mosaic, height // 2, limits, (1.05, 0.35), _counted(title, shown, len(x)))
     starts = (height + len(between)) * np.arange(len(bands))
     centres = np.add.outer(starts, [0.25 * height, 0.75 * height]).ravel() - 0.5
     axes.set_yticks(centres, ["original", "reconstruction"] * len(bands))
@@ -80,6 +81,7 @@ def image_grid(
     *,
     value_range: Range | None = None,
     columns: int | None = None,
+    captions: Sequence[str] | None = None,
     most: int = 400,
 ) -> Figure:
     """Images side by side, row by row from the top left.
@@ -92,10 +94,11 @@ def image_grid(
         value_range: what black and white stand for; [0, 1] if `x` lies there, else the range of `x`. Values
             outside are clipped. Give the range of the data where samples can lie outside it.
         columns: images beside each other; if not given, as makes the picture about square.
+        captions: a short text above each image.
         most: the first so many images are drawn; the picture says so where there are more.
 
     Raises:
-        InvalidDataError: if the shapes do not fit each other or there is no image.
+        InvalidDataError: if the shapes do not fit each other, there is no image, or not a caption for each.
 
     Example:
         >>> image_grid(np.eye(4), (2, 2)).axes[0].get_title()
@@ -103,15 +106,24 @@ def image_grid(
     """
     limits = _limits(x, value_range)
     shown = min(len(x), most)
+    if captions is not None and len(captions) != len(x):
+        raise InvalidDataError(
+            f"expected a caption for each of {len(x)} images, got {len(captions)} captions"
+        )
     if columns is None:
         columns = math.ceil(math.sqrt(shown * image_shape[0] / image_shape[1]))
-    mosaic = tile(x[:shown], image_shape, min(columns, shown))
-    figure, axes = _mosaic_figure(
-        mosaic, max(24, *image_shape), limits, (0.1, 0.35), _counted(title, shown, len(x))
-    )
+    columns, cell = min(columns, shown), max(24, *image_shape)
+    mosaic = tile(x[:shown], image_shape, columns)
+    above = 0
+    for _ in range(3 * (captions is not None)):  # the space for captions makes the images a little smaller
+        above = math.ceil(CAPTION / printed_scale(mosaic, cell))
+        mosaic = tile(x[:shown], image_shape, columns, above=above)
+    figure, axes = mosaic_figure(mosaic, cell, limits, (0.1, 0.35), _counted(title, shown, len(x)))
     axes.set_xticks([])
     axes.set_yticks([])
     _note_grey_levels(axes, limits)
+    if captions is not None:
+        _write_captions(axes, captions[:shown], image_shape, above)
     return figure
 
 
@@ -121,19 +133,21 @@ def manifold(
     image_shape: tuple[int, int],
     axes_labels: tuple[str, str] = ("z 1", "z 2"),
     *,
+    values: Float[np.ndarray, "2 n"] | None = None,
     value_range: Range | None = None,
     title: str = "Learned manifold",
 ) -> Figure:
     """The images that a grid of codes is decoded to, each at the place of its code.
 
-    The axes are linear in the standard normal prior's probability, and are labelled with the values of the
-    latents.
+    The axes are linear in the prior's probability, and are labelled with the values of the latents.
 
     Args:
-        x: the decoded images of `manifold_grid(n)`, in its order, shape `(n * n, pixels)`.
+        x: the decoded images of `manifold_grid(n, values)`, in its order, shape `(n * n, pixels)`.
         image_shape: `(height, width)`, whose product is the number of pixels; rows of pixels run from the
             top.
         axes_labels: the names of the horizontal and the vertical latent.
+        values: of the horizontal and of the vertical latent at the middles of the cells, increasing, shape
+            `(2, n)`; the standard normal's quantiles if not given.
         value_range: what black and white stand for; [0, 1] if `x` lies there, else the range of `x`. Values
             outside are clipped.
         title: above the picture.
@@ -152,42 +166,17 @@ def manifold(
             f"expected the n * n images of manifold_grid(n), got {len(x)}, which is not a square"
         )
     mosaic = tile(x, image_shape, n, gap=0)
-    figure, axes = _mosaic_figure(
+    figure, axes = mosaic_figure(
         mosaic, max(image_shape), limits, (0.6, 0.55), title, extent=(0.0, 1.0, 0.0, 1.0)
     )
-    places, values = quantile_ticks(n)
-    axes.set_xticks(places, values)
-    axes.set_yticks(places, values)
+    across, up = [normal_quantiles(n)] * 2 if values is None else values
+    width = axes.get_position().width * figure.get_figwidth()
+    axes.set_xticks(*quantile_ticks(across, letter=LETTER / width))
+    axes.set_yticks(*quantile_ticks(up))
     axes.tick_params(length=3)
     axes.set_xlabel(axes_labels[0])
     axes.set_ylabel(axes_labels[1])
     return figure
-
-
-def tile(x: Images, image_shape: tuple[int, int], columns: int, gap: int | None = None) -> Mosaic:
-    """One large image of many small ones, row by row from the top left, NaN where there is nothing.
-
-    Args:
-        x: flattened images, shape `(images, pixels)`.
-        image_shape: `(height, width)` of each.
-        columns: images beside each other.
-        gap: pixels between neighbours. If not given, a fourteenth of an image, and small images are first
-            enlarged, each pixel to a square, so that this is less than one of their pixels.
-    """
-    height, width = image_shape
-    if x.shape[1] != height * width:
-        raise InvalidDataError(
-            f"images of {height} x {width} have {height * width} pixels, the rows have {x.shape[1]}"
-        )
-    zoom = 1 if gap is not None else math.ceil(24 / max(height, width))
-    images = x.reshape(-1, height, width).astype(float).repeat(zoom, axis=1).repeat(zoom, axis=2)
-    gap = max(1, round(min(images.shape[1:]) / 14)) if gap is None else gap
-    rows = math.ceil(len(images) / columns)
-    cells = np.full((rows * columns, images.shape[1] + gap, images.shape[2] + gap), np.nan)
-    cells[: len(images), : images.shape[1], : images.shape[2]] = images
-    cells = cells.reshape(rows, columns, *cells.shape[1:]).transpose(0, 2, 1, 3)
-    mosaic = cells.reshape(rows * cells.shape[1], columns * cells.shape[3])
-    return mosaic[: mosaic.shape[0] - gap, : mosaic.shape[1] - gap]
 
 
 def _filled(x: Images, columns: int) -> Float[np.ndarray, "columns pixels"]:
@@ -205,45 +194,24 @@ def _limits(x: Images, value_range: Range | None) -> tuple[float, float]:
     return (low, high) if low < high else (low - 0.5, low + 0.5)
 
 
-def _mosaic_figure(
-    mosaic: Mosaic,
-    cell: int,
-    limits: tuple[float, float],
-    margins: Margins,
-    title: str,
-    extent: tuple[float, float, float, float] | None = None,
-) -> tuple[Figure, Axes]:
-    """A figure around a large image, sized so that every image pixel is a whole number of printed ones."""
-    height, width = mosaic.shape
-    scale = 1000 / max(height, width)
-    # At most 200 printed pixels for an image: a few small ones are not blown up to fill a page.
-    scale = max(1, min(round(scale), 200 // cell)) if scale > 2 / 3 else 1.5 * scale
-    box_width, box_height = round(width * scale) / DPI, round(height * scale) / DPI
-    left, below = margins
-    right = 0.1
-    spare = max(0.0, 2.6 - left - right - box_width)  # a narrow picture still needs room for its title
-    total_width = left + box_width + right + spare
-    title = wrapped(title, total_width - 0.2, 10.0)
-    above = 0.15 + 0.2 * (title.count("\n") + 1)
-    total_height = below + box_height + above
-    figure = Figure(figsize=(total_width, total_height))
-    at = left + round(spare / 2 * DPI) / DPI
-    axes = figure.add_axes(
-        (at / total_width, below / total_height, box_width / total_width, box_height / total_height)
-    )
-    axes.imshow(
-        np.clip(mosaic, *limits),
-        cmap="gray",
-        vmin=limits[0],
-        vmax=limits[1],
-        aspect="auto",
-        extent=extent,
-        interpolation="nearest" if scale >= 1 else "antialiased",
-    )
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    axes.set_title(title, loc="center")
-    return figure, axes
+def _write_captions(axes: Axes, captions: Sequence[str], image_shape: tuple[int, int], above: int) -> None:
+    """Texts in the space that `tile` left free above each image."""
+    height, width, gap = cell_size(image_shape)
+    columns = round((axes.get_xlim()[1] - axes.get_xlim()[0] + gap) / (width + gap))
+    for i, caption in enumerate(captions):
+        row, column = divmod(i, columns)
+        x = column * (width + gap) + width / 2 - 0.5
+        y = row * (above + height + gap) + above - 0.5
+        axes.annotate(
+            caption,
+            (x, y),
+            (0, 1.5),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            color=INK,
+        )
 
 
 def _counted(title: str, shown: int, available: int) -> str:

@@ -88,7 +88,7 @@ def load_checkpoint(path: Path, start: TrainingState, data_digest: str) -> Train
 def _with_arrays(template: TrainingState, leaves: list[jax.Array], progress: Progress) -> TrainingState:
     arrays, rest = eqx.partition(template.trees, eqx.is_array)
     filled = jax.tree.unflatten(jax.tree.structure(arrays), leaves)
-    return TrainingState(*eqx.combine(filled, rest), progress)
+    return TrainingState(*eqx.combine(filled, rest), progress)  # pyright: ignore[reportCallIssue]
 
 
 def _digest(arrays: dict[str, np.ndarray], progress: str) -> str:

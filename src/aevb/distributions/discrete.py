@@ -1,0 +1,94 @@
+"""Discrete codes: Bernoulli and categorical, with their Concrete relaxations."""
+# NumPyro annotates its methods with ArrayLike and `support` as a property, which no subclass of its own follows.
+# pyright: reportIncompatibleMethodOverride=false, reportAssignmentType=false
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from numpyro.distributions import Distribution, constraints
+
+from aevb.distributions.bernoulli import LogitBernoulli
+from aevb.typing import PRNGKey
+
+Relaxed = tuple[Float[Array, "..."], Float[Array, "..."]]
+
+
+class BernoulliCodes(LogitBernoulli):
+    """Codes of 0 and 1, as floating-point numbers, element by element.
+
+    Args:
+        logits: log p / (1 - p).
+    """
+
+    def sample(self, key: PRNGKey, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
+        """Draws of 0 and 1; not differentiable in the logits."""
+        return super().sample(key, sample_shape).astype(jnp.result_type(self.logits))
+
+    def relaxed_sample(self, key: PRNGKey, temperature: float) -> Relaxed:
+        """sigmoid((logits + l) / temperature), l ~ Logistic(0, 1), and its limit at temperature 0, from one l.
+
+        The limit is a draw of the Bernoulli itself (Maddison et al. 2017, appendix B).
+        """
+        noisy = self.logits + jax.random.logistic(key, self.batch_shape, jnp.result_type(self.logits))
+        return jax.nn.sigmoid(noisy / temperature), jnp.greater(noisy, 0).astype(noisy.dtype)
+
+
+class CategoricalCodes(Distribution):
+    """Independent categorical variables as one-hot vectors side by side: event shape `(variables * categories,)`.
+
+    Args:
+        logits: unnormalized log probabilities, shape `(..., variables, categories)`.
+    """
+
+    arg_constraints = {"logits": constraints.real_matrix}  # noqa: RUF012
+    support = constraints.real_vector
+
+    def __init__(self, logits: Float[Array, "..."], *, validate_args: bool | None = False):
+        self.logits = logits
+        *batch_shape, n_variables, n_categories = jnp.shape(logits)
+        super().__init__(tuple(batch_shape), (n_variables * n_categories,), validate_args=validate_args)
+
+    @property
+    def log_probabilities(self) -> Float[Array, "... variables categories"]:
+        """Normalized log probabilities."""
+        return jax.nn.log_softmax(self.logits)
+
+    def sample(self, key: PRNGKey, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
+        """One-hot draws; not differentiable in the logits."""
+        shape = sample_shape + jnp.shape(self.logits)[:-1]
+        return self._one_hot(jax.random.categorical(key, self.logits, shape=shape))
+
+    def log_prob(self, value: Float[Array, "..."], intermediates: None = None) -> Float[Array, "..."]:
+        """The log probability of one-hot vectors, summed over variables."""
+        one_hot = value.reshape(*value.shape[:-1], *jnp.shape(self.logits)[-2:])
+        return jnp.sum(one_hot * self.log_probabilities, axis=(-2, -1))
+
+    def relaxed_sample(self, key: PRNGKey, temperature: float) -> Relaxed:
+        """softmax((logits + g) / temperature), g ~ Gumbel(0, 1), and its limit at temperature 0, from one g.
+
+        The limit is a draw of the categorical itself (Maddison et al. 2017; Jang et al. 2017).
+        """
+        noisy = self.logits + jax.random.gumbel(key, jnp.shape(self.logits), jnp.result_type(self.logits))
+        return self._flat(jax.nn.softmax(noisy / temperature)), self._one_hot(jnp.argmax(noisy, axis=-1))
+
+    @property
+    def mean(self) -> Float[Array, "..."]:
+        """The probabilities."""
+        return self._flat(jnp.exp(self.log_probabilities))
+
+    @property
+    def variance(self) -> Float[Array, "..."]:
+        """p (1 - p) of each probability."""
+        return self.mean * (1 - self.mean)
+
+    def entropy(self) -> Float[Array, "..."]:
+        """Summed over variables, nats."""
+        log_p = self.log_probabilities
+        return -jnp.sum(jnp.exp(log_p) * log_p, axis=(-2, -1))
+
+    def _one_hot(self, categories: Array) -> Array:
+        n_categories = jnp.shape(self.logits)[-1]
+        return self._flat(jax.nn.one_hot(categories, n_categories, dtype=jnp.result_type(self.logits)))
+
+    def _flat(self, x: Array) -> Array:
+        return x.reshape(*x.shape[:-2], -1)
