@@ -55,7 +55,6 @@ def main() -> int:
                 "sampling_error": estimate.sampling_error,
                 "gain": float(gain.mean()),
                 "gain_error": float(gain.std(ddof=1) / len(gain) ** 0.5),
-                "training_seconds": run.state.progress.seconds,
             }
         )
         print(rows[-1], flush=True)
