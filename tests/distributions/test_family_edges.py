@@ -104,21 +104,25 @@ def test_edges_of_the_support(name):
             d = build(name, parameters)
             return d.log_prob(x), d.cdf(x)
 
-        x = jnp.broadcast_to(x, reference.logpdf(values).shape)
-        return both(parameters, x), jax.jvp(
-            both, (parameters, x), jax.tree.map(jnp.ones_like, (parameters, x))
-        )[1]
+        # Backwards with weight on what is inside only: a weight of 0 times infinity would be NaN.
+        _, pull = jax.vjp(lambda p: both(p, x), parameters)
+        forwards = jax.jvp(lambda p: both(p, x), (parameters,), (ones,))[1]
+        return both(parameters, x), forwards, pull((inside, inside))
 
+    ones = jax.tree.map(np.ones_like, parameters)
+    low, high = reference.ppf(0.0), reference.ppf(1.0)
+    inside, outside = np.where((values > low) & (values < high), 1.0, 0.0), (values < low) | (values > high)
     with jax.enable_x64(True):
-        (log_prob, cdf), slopes = jax.device_get(evaluate(parameters, values))
+        (log_prob, cdf), slopes, gradient = jax.device_get(evaluate(parameters, values))
     expected = reference.logpdf(values)
-    outside = (values < reference.ppf(0.0)) | (values > reference.ppf(1.0))
     expected = np.where(outside, -np.inf, expected)
     np.testing.assert_allclose(log_prob, expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(cdf, reference.cdf(values), rtol=1e-12)
     assert np.all(log_prob[0] == -np.inf)
-    for slope in slopes:  # what lies outside does not spoil a gradient
+    for slope in slopes:  # what lies outside or at the edge does not spoil a gradient
         np.testing.assert_array_equal(slope[np.broadcast_to(outside, slope.shape)], 0)
+        assert np.all(np.isfinite(slope))
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
 
 
 @functools.cache
@@ -194,3 +198,33 @@ def test_is_a_tree_of_arrays(name):
     assert results["entropy"].shape == (4,)
     for key in ("draws", "point", "mean", "variance", "entropy"):
         assert results[key].dtype == np.float32
+
+
+@pytest.mark.parametrize("name", sorted(set(EXTREMES) - VECTORS))
+def test_parameters_broadcast(name):
+    """The first of shape (2, 1), the others of shape (3,) or, in a second pass, plain numbers."""
+
+    def everything(parameters):
+        d = build(name, parameters)
+        x = jnp.ones(d.batch_shape)
+        return (
+            d.mean,
+            d.variance,
+            d.entropy(),
+            d.sample(jax.random.key(0)),
+            d.log_prob(x),
+            d.cdf(x),
+            d.icdf(x),
+        )
+
+    values = {key: jnp.asarray(value, jnp.float32)[-1] for key, value in EXTREMES[name].items()}
+    first = next(iter(values))
+    for others, shape in (((3,), (2, 3 if len(values) > 1 else 1)), ((), (2, 1))):
+        parameters = {
+            key: jnp.full((2, 1) if key == first else others, value) for key, value in values.items()
+        }
+        results = jax.eval_shape(everything, parameters)
+        assert {(result.shape, result.dtype) for result in results} == {(shape, np.dtype(np.float32))}
+    numbers = {key: float(value) for key, value in values.items()}
+    results = jax.eval_shape(lambda: everything(numbers))
+    assert {(result.shape, result.dtype) for result in results} == {((), np.dtype(np.float32))}

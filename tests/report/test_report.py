@@ -157,7 +157,7 @@ def test_captions_stand_above_their_images():
             column, row = np.round(text.xy).astype(int)
             assert shown[row + 2, column] == pytest.approx(value), "below the caption its image"
             assert np.isnan(shown[row - 2, column])
-        boxes = figure.canvas.get_renderer() and [text.get_window_extent() for text in axes.texts]
+        boxes = [text.get_window_extent() for text in axes.texts]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     with pytest.raises(InvalidDataError, match="each of 7 images, got 2 captions"):
         image_grid(x, (8, 8), captions=["a", "b"])

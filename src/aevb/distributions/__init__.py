@@ -16,14 +16,12 @@ from aevb.distributions.inverse_cdf import (
     Gompertz,
     Gumbel,
     Logistic,
-    LogUniform,
-    Pareto,
     Rayleigh,
-    Weibull,
 )
 from aevb.distributions.location_scale import Laplace, StudentT, Triangular, Uniform
 from aevb.distributions.normal import LogVarianceNormal
 from aevb.distributions.parameters import Parameter, Relation
+from aevb.distributions.powers import LogUniform, Pareto, Weibull
 
 if TYPE_CHECKING:
     # NumPyro annotates what its distributions return as ArrayLike, where arrays are what comes back.

@@ -11,7 +11,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from jax.scipy.special import ndtr, ndtri, xlog1py, xlogy
+from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array
 from numpyro.distributions import constraints
 from numpyro.distributions.util import lazy_property, promote_shapes, validate_sample
@@ -28,6 +28,7 @@ from aevb.distributions.numerics import (
     float_dtype,
     hold_in_unit,
     log_density_on,
+    times_log,
 )
 from aevb.typing import PRNGKey
 
@@ -96,7 +97,7 @@ class Gamma(dist.Gamma):
         """a log rate - log Gamma(a) + (a - 1) log x - rate x."""
         a = jnp.asarray(self.concentration, float_dtype(self.concentration, self.rate))
         normalizer = a * jnp.log(self.rate) - lgamma(a)
-        return log_density_on(0.0, None, lambda x: xlogy(a - 1, x) - self.rate * x + normalizer, value)
+        return log_density_on(0.0, None, lambda x: times_log(a - 1, x) - self.rate * x + normalizer, value)
 
     def cdf(self, value: Numeric) -> Floats:
         """The regularized lower incomplete Gamma function of a at rate x."""
@@ -160,7 +161,12 @@ class Beta(dist.Beta):
         """(a - 1) log x + (b - 1) log(1 - x) - log B(a, b)."""
         a, b = self._concentrations()
         normalizer = betaln(a, b)
-        return log_density_on(0.0, 1.0, lambda x: xlogy(a - 1, x) + xlog1py(b - 1, -x) - normalizer, value)
+
+        def log_density(x: Array) -> Array:
+            complement = times_log(b - 1, x, lambda x: jnp.log1p(-x), edge=1.0)
+            return times_log(a - 1, x) + complement - normalizer
+
+        return log_density_on(0.0, 1.0, log_density, value)
 
     def cdf(self, value: Numeric) -> Floats:
         """The regularized incomplete Beta function."""
@@ -210,7 +216,7 @@ class Dirichlet(dist.Dirichlet):
         off = jnp.any(value < 0, axis=-1) | (jnp.abs(jnp.sum(value, axis=-1) - 1) > tolerance)
         x = jnp.where(off[..., None], 1 / n, value)
         normalizer = jnp.sum(lgamma(a), axis=-1) - lgamma(jnp.sum(a, axis=-1))
-        return jnp.where(off, -jnp.inf, jnp.sum(xlogy(a - 1, x), axis=-1) - normalizer)
+        return jnp.where(off, -jnp.inf, jnp.sum(times_log(a - 1, x), axis=-1) - normalizer)
 
 
 class F(dist.Distribution):
@@ -250,7 +256,8 @@ class F(dist.Distribution):
         log_r, normalizer = self._log_ratio(), betaln(a, b)
 
         def log_density(x: Array) -> Array:
-            return a * log_r + xlogy(a - 1, x) - (a + b) * jax.nn.softplus(log_r + jnp.log(x)) - normalizer
+            log_x = jnp.log(jnp.maximum(x, jnp.finfo(x.dtype).tiny))
+            return a * log_r + times_log(a - 1, x) - (a + b) * jax.nn.softplus(log_r + log_x) - normalizer
 
         return log_density_on(0.0, None, log_density, value)
 

@@ -17,7 +17,15 @@ from aevb.distributions.divergence_logs import (
 )
 from aevb.distributions.divergence_moments import MEAN, VARIANCE, entropy
 from aevb.distributions.divergence_same import Law, gamma_parameters, log_variance, weibull_parameters
-from aevb.distributions.divergence_special import HALF_LOG_TAU, Value, betaln, lgamma, lgamma_half_step
+from aevb.distributions.divergence_special import (
+    HALF_LOG_TAU,
+    Numeric,
+    Value,
+    betaln,
+    lgamma,
+    lgamma_half_step,
+    where_it_fits,
+)
 from aevb.distributions.divergence_supports import SUPPORTS, find, nested
 from aevb.distributions.divergence_tails import ABSOLUTE, LOG_GROWTH, LOG_MGF, MEAN_LOG_SQUARE
 from aevb.distributions.inverse_cdf import Rayleigh
@@ -48,7 +56,12 @@ def _gamma(p: Law, mean: Moment, mean_log: Moment) -> Value:
 def _weibull(p: Law, log_power: Moment, mean_log: Moment) -> Value:
     scale, k = weibull_parameters(p)
     log_scale = jnp.log(scale)
-    return jnp.log(k) - log_scale + (k - 1) * (mean_log() - log_scale) - jnp.exp(log_power(k) - k * log_scale)
+    return (
+        jnp.log(k)
+        - log_scale
+        + (k - 1) * (mean_log() - log_scale)
+        - where_it_fits(jnp.exp, log_power(k) - k * log_scale)
+    )
 
 
 def _rayleigh(p: Law, mean: Moment, variance: Moment, mean_log: Moment) -> Value:
@@ -61,11 +74,13 @@ def _laplace(p: Law, absolute: Moment) -> Value:
 
 
 def _gumbel(p: Law, mean: Moment, log_mgf: Moment) -> Value:
-    return -jnp.log(p.scale) - (mean() - p.loc) / p.scale - jnp.exp(log_mgf(-1 / p.scale, p.loc))
+    return (
+        -jnp.log(p.scale) - (mean() - p.loc) / p.scale - where_it_fits(jnp.exp, log_mgf(-1 / p.scale, p.loc))
+    )
 
 
 def _gompertz(p: Law, mean: Moment, log_growth: Moment) -> Value:
-    growth = jnp.expm1(log_growth(p.rate, 0.0))
+    growth = where_it_fits(jnp.expm1, log_growth(p.rate, 0.0))
     return jnp.log(p.concentration * p.rate) + p.rate * mean() - p.concentration * growth
 
 
@@ -140,20 +155,22 @@ def is_known(q: type, p: type) -> bool:
 def cross_divergence(q: Law, p: Law) -> Value:
     """KL(q || p) of two families of which `is_known` holds; infinite where supports do not nest or moments are.
 
-    There the formula is evaluated with ones in place of infinite moments, so that its derivatives are finite.
+    There the formula is evaluated with ones in place of all moments, so that derivatives are finite.
     """
-    inside = nested(q, p)
-
-    def moment(table: Table) -> Moment:
-        def of(*arguments: object) -> Value:
-            nonlocal inside
-            value = find(table, type(q))(q, *arguments)
-            infinite = jnp.isinf(value)
-            inside = inside & ~infinite
-            return jnp.where(infinite, 1.0, value)
-
-        return of
-
     function, needs = find(EXPECTATIONS, type(p))
-    mean_log_p = function(p, *(moment(table) for table in needs))
-    return jnp.where(inside, -entropy(q) - mean_log_p, jnp.inf)
+    values: list[Value] = []
+
+    def record(table: Table) -> Moment:
+        def moment(*of: Numeric) -> Value:
+            values.append(jnp.asarray(find(table, type(q))(q, *of)))
+            return values[-1]
+
+        return moment
+
+    function(p, *map(record, needs))  # which moments, at which arguments, is up to it; the result is not used
+    finite = nested(q, p)
+    for value in values:
+        finite = finite & ~jnp.isinf(value)
+    safe = (jnp.where(finite, value, 1.0) for value in values)
+    mean_log_p = function(p, *(lambda *of: next(safe) for _ in needs))
+    return jnp.where(finite, -entropy(q) - mean_log_p, jnp.inf)

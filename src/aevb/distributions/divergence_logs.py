@@ -61,7 +61,7 @@ def _f_log_power(q: Law, k: Numeric) -> Value:
     """Gamma(d1 / 2 + k) Gamma(d2 / 2 - k) / (Gamma(d1 / 2) Gamma(d2 / 2)) (d2 / d1)^k, for k < d2 / 2."""
     a, b = q.df1 / 2, q.df2 / 2
     scale = k * jnp.log(b / a)
-    return where_positive(b - k, lambda rest: log_gamma_step(a, k) + lgamma(rest) - lgamma(b) + scale)
+    return where_positive(b - k, lambda rest: log_gamma_step(a, k) - log_gamma_step(rest, k) + scale)
 
 
 def _uniform_log_power(q: Law, k: Numeric) -> Value:

@@ -22,7 +22,9 @@ from aevb.distributions.divergence_special import (
     digamma,
     growth_integral,
     lgamma_half_step,
+    log_gamma_divergence,
     shape_divergence,
+    where_it_fits,
 )
 from aevb.distributions.divergence_supports import find
 from aevb.distributions.inverse_cdf import Rayleigh
@@ -37,8 +39,19 @@ def infinite(q: Law, *of: Numeric) -> float:
 def _student_t_entropy(q: Law) -> Value:
     """(df + 1) / 2 (psi((df + 1) / 2) - psi(df / 2)) + log(sqrt(df) B(df / 2, 1/2)) + log scale."""
     a = q.df / 2
+    step_of_psi = 2 * (log_gamma_divergence(a, a + 0.5) + log_gamma_divergence(a + 0.5, a))
     log_beta = 0.5 * jnp.log(2 * jnp.pi * a) - lgamma_half_step(a)
-    return (a + 0.5) * (digamma(a + 0.5) - digamma(a)) + log_beta + jnp.log(q.scale)
+    return (a + 0.5) * step_of_psi + log_beta + jnp.log(q.scale)
+
+
+def _beta_entropy(q: Law) -> Value:
+    return -beta(q, dist.Beta(1.0, 1.0))
+
+
+def _f_entropy(q: Law) -> Value:
+    """Of b / a times the odds x / (1 - x) of a Beta(a, b) variate x, by E[log(1 - x)]."""
+    a, b = q.df1 / 2, q.df2 / 2
+    return _beta_entropy(dist.Beta(a, b)) + 2 * (digamma(a + b) - digamma(b)) + jnp.log(b / a)
 
 
 _ENTROPY: Table = {
@@ -47,7 +60,8 @@ _ENTROPY: Table = {
     dist.StudentT: _student_t_entropy,
     dist.Gumbel: lambda q: 1 + EULER_GAMMA + jnp.log(q.scale),
     dist.Gompertz: lambda q: 1 - jnp.log(q.concentration * q.rate) - growth_integral(0.0, q.concentration),
-    dist.Beta: lambda q: -beta(q, dist.Beta(1.0, 1.0)),
+    dist.Beta: _beta_entropy,
+    F: _f_entropy,
 }
 
 
@@ -61,7 +75,7 @@ _SYMMETRIC = (*NORMALS, dist.Laplace, dist.Logistic, dist.StudentT)
 
 
 def _mean_by_power(family: type) -> Callable[[Law], Value]:
-    return lambda q: jnp.exp(LOG_POWER[family](q, 1.0))
+    return lambda q: where_it_fits(jnp.exp, LOG_POWER[family](q, 1.0))
 
 
 # E[z]
@@ -83,11 +97,10 @@ MEAN: Table = {
 
 
 def _variance_by_powers(family: type) -> Callable[[Law], Value]:
-    def variance(q: Law) -> Value:
-        log_mean, log_square = (LOG_POWER[family](q, k) for k in (1.0, 2.0))
+    def variance(log_square: Value, log_mean: Value) -> Value:
         return jnp.exp(2 * log_mean) * jnp.expm1(log_square - 2 * log_mean)
 
-    return variance
+    return lambda q: where_it_fits(variance, *(LOG_POWER[family](q, k) for k in (2.0, 1.0)))
 
 
 def _triangular_variance(q: Law) -> Value:

@@ -10,7 +10,7 @@ from jax import lax
 from aevb.distributions.divergence_logs import LOG_POWER, MEAN_LOG, where_positive
 from aevb.distributions.divergence_moments import MEAN, VARIANCE, entropy
 from aevb.distributions.divergence_same import NORMALS, Law, log_variance
-from aevb.distributions.divergence_special import HALF_LOG_TAU, Numeric, Value, excess
+from aevb.distributions.divergence_special import HALF_LOG_TAU, Numeric, Value, excess, where_it_fits
 from aevb.distributions.divergence_supports import find
 from aevb.distributions.elliptical import Elliptical
 from aevb.distributions.radii import ChiRadius, StudentTRadius, log_sphere_area
@@ -121,6 +121,6 @@ def _spherical(radius: Law, q: Law) -> Vector | None:
     elif log_power is None or mean_log is None:
         return None
     else:
-        square = jnp.exp(log_power(radius, 2.0)) / d
+        square = where_it_fits(jnp.exp, log_power(radius, 2.0)) / d
         rest = entropy(radius) + (d - 1) * mean_log(radius) + log_sphere_area(d)
     return Vector(jnp.asarray(q.loc), jnp.asarray(q.scale_tril), square, rest)

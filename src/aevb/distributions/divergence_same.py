@@ -17,6 +17,7 @@ from aevb.distributions.divergence_special import (
     polynomial,
     scale_divergence,
     shape_divergence,
+    where_it_fits,
 )
 from aevb.distributions.inverse_cdf import Rayleigh
 from aevb.distributions.normal import LogVarianceNormal
@@ -106,7 +107,7 @@ def extreme_value(r: Numeric, d: Numeric) -> Value:
     v = log Gamma(1 + r) - d, and log Gamma(r) + gamma (r - 1), which is the divergence of log Gamma from 1 to r.
     """
     v = lgamma(1 + r) - d
-    return jnp.expm1(v) - v + log_gamma_divergence(r, 1.0)
+    return where_it_fits(jnp.expm1, v) - v + log_gamma_divergence(r, 1.0)
 
 
 def laplace(q: Law, p: Law) -> Value:

@@ -1,7 +1,7 @@
 """Special functions of the divergences: written so that nothing cancels, differentiated by plain arithmetic."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -46,6 +46,12 @@ _excess.defjvps(lambda tangent, _, ratio, difference: tangent * (difference / ra
 def scale_divergence(x: Numeric, y: Numeric) -> Value:
     """`excess` at r = x / y."""
     return excess(x / y, (x - y) / y)
+
+
+def where_it_fits(function: Callable[..., Value], x: Value, *others: Value) -> Value:
+    """function(x, *others) where e^x does not overflow, else infinity with derivatives of zero instead of NaN."""
+    fits = x < math.log(jnp.finfo(x.dtype).max)
+    return jnp.where(fits, function(*(jnp.where(fits, part, 0.0) for part in (x, *others))), jnp.inf)
 
 
 def lgamma(x: Numeric) -> Value:
@@ -124,10 +130,11 @@ def growth_integral(power: Numeric, rate: Numeric) -> Value:
     peak = jnp.maximum(power, 0.0)
     end = jnp.log1p((40.0 + peak + 10.0 * jnp.sqrt(peak)) / rate)
     v = jax.lax.stop_gradient(end) * (0.5 * (_NODES + 1)).astype(end.dtype)
-    integrand = jnp.exp(power * v - rate * jnp.expm1(v))
-    return jnp.sum(integrand * (0.5 * _WEIGHTS).astype(end.dtype), axis=-1) * jax.lax.stop_gradient(
-        end[..., 0]
-    )
+    weights = jax.lax.stop_gradient(end) * (0.5 * _WEIGHTS).astype(end.dtype)
+    exponent = power * v - rate * jnp.expm1(v)
+    fits = jnp.max(exponent, axis=-1, keepdims=True) < math.log(jnp.finfo(end.dtype).max) - 10
+    integral = jnp.sum(weights * jnp.exp(jnp.where(fits, exponent, 0.0)), axis=-1)
+    return jnp.where(fits[..., 0], integral, jnp.inf)
 
 
 def tilted_mean_log(logit: Numeric) -> Value:

@@ -91,7 +91,9 @@ def _uniform_log_mgf(q: Law, t: Numeric, c: Numeric) -> Value:
 
 def _gompertz_log_mgf(q: Law, t: Numeric, c: Numeric) -> Value:
     r = t / q.rate
-    return jnp.log1p(r * growth_integral(r, q.concentration)) - t * c
+    growth = growth_integral(r, q.concentration)
+    overflows = jnp.isinf(growth)
+    return jnp.where(overflows, jnp.inf, jnp.log1p(r * jnp.where(overflows, 0.0, growth)) - t * c)
 
 
 # log E[e^(t (z - c))]

@@ -19,14 +19,12 @@ from aevb.distributions.inverse_cdf import (
     Gompertz,
     Gumbel,
     Logistic,
-    LogUniform,
-    Pareto,
     Rayleigh,
-    Weibull,
 )
 from aevb.distributions.location_scale import Laplace, StudentT, Triangular, Uniform
 from aevb.distributions.normal import LogVarianceNormal
 from aevb.distributions.parameters import Parameter, Relation, check_parameters
+from aevb.distributions.powers import LogUniform, Pareto, Weibull
 from aevb.errors import InvalidParameterError
 
 Route = Literal["inverse-cdf", "location-scale", "composition", "discrete"]

@@ -27,6 +27,7 @@ from aevb.distributions.numerics import (
     log1p_square,
     log_density_on,
     open_uniform,
+    times_log,
 )
 from aevb.typing import PRNGKey
 
@@ -249,9 +250,8 @@ class Triangular(dist.Distribution):
         def log_density(x: Array) -> Array:
             side, left = self._side(x < self.mode)
             distance = jnp.where(left, x - self.low, self.high - x)
-            return jnp.where(
-                x == self.mode, 0.0, jnp.log(jnp.where(x == self.mode, 1.0, distance)) - jnp.log(side)
-            ) + (math.log(2) - jnp.log(self.high - self.low))
+            height = jnp.where(x == self.mode, 0.0, times_log(1.0, distance) - jnp.log(side))
+            return height + math.log(2) - jnp.log(self.high - self.low)
 
         return log_density_on(self.low, self.high, log_density, value)
 
@@ -274,16 +274,15 @@ class Triangular(dist.Distribution):
         return jnp.where(left, self.low + distance, self.high - distance)
 
     def _side(self, left: Array) -> tuple[Floats, Array]:
-        """The distance from the mode to the end on this side, 1 where there is none, and the side."""
+        """The distance from the mode to the end on one side, never 0, and whether it is the left side."""
         left = left | (self.mode == self.high)
-        left = left & (self.mode > self.low)
         side = jnp.where(left, self.mode - self.low, self.high - self.mode)
         return side, left
 
     @property
     def mean(self) -> Floats:
         """(low + mode + high) / 3."""
-        return (self.low + self.mode + self.high) / 3
+        return jnp.asarray((self.low + self.mode + self.high) / 3)
 
     @property
     def variance(self) -> Floats:

@@ -27,14 +27,14 @@ class LogVarianceNormal(Distribution):
         log_variance: natural logarithm of the variance; broadcasts against `loc`.
     """
 
+    loc: Numeric
+    log_variance: Numeric
     arg_constraints = {"loc": constraints.real, "log_variance": constraints.real}  # noqa: RUF012
     support = constraints.real
     reparametrized_params = ["loc", "log_variance"]  # noqa: RUF012
 
-    def __init__(self, loc: Array, log_variance: Array, *, validate_args: bool | None = False):
-        self.loc: Array
-        self.log_variance: Array
-        self.loc, self.log_variance = promote_shapes(loc, log_variance)  # pyright: ignore[reportAttributeAccessIssue]
+    def __init__(self, loc: Numeric, log_variance: Numeric, *, validate_args: bool | None = False):
+        self.loc, self.log_variance = promote_shapes(loc, log_variance)
         shape = jnp.broadcast_shapes(jnp.shape(loc), jnp.shape(log_variance))
         super().__init__(batch_shape=shape, validate_args=validate_args)
 

@@ -86,6 +86,22 @@ def _replace(value: Numeric, outside: Bool[Array, "..."], low: Numeric, high: Nu
     return jnp.where(outside, low + 1.0 if high is None else low + 0.5 * (high - low), value)
 
 
+def times_log(
+    exponent: Numeric, x: Floats, log: Callable[[Array], Array] = jnp.log, edge: float = 0.0
+) -> Floats:
+    """exponent log(x), and its limit where x is 0, of gradient 0: one value at the edge does not spoil a batch's.
+
+    Args:
+        exponent: any sign; where it is 0 the product is 0 at the edge, too.
+        x: where.
+        log: the logarithm, or another that is -inf at the edge.
+        edge: where that is.
+    """
+    at_edge = x == edge
+    limit = jnp.where(exponent > 0, -jnp.inf, jnp.where(exponent < 0, jnp.inf, 0.0))
+    return jnp.where(at_edge, limit, exponent * log(jnp.where(at_edge, 0.5, x)))
+
+
 def log1p_square(z: Floats) -> Floats:
     """log(1 + z^2), also where z^2 overflows."""
     far = jnp.abs(z) > 1

@@ -89,21 +89,26 @@ class Parameter:
 def check_parameters(family: str, parameters: Sequence[Parameter], values: dict[str, Any]) -> dict[str, Any]:
     """The values as floating-point arrays (or integers, the static ones), each held against its requirement.
 
-    Names, shapes, static parameters and all values that are known are checked at once. Values that JAX traces are
-    checked when the compiled program runs, by `equinox.error_if`: it raises its own `RuntimeError` with the same
-    message, which cannot say what came, and only if the distribution's result is used.
+    Names, shapes, static parameters and all values that are known are checked at once. JAX knows the values it traces
+    only when the compiled program runs; there `equinox.error_if` checks them and raises a `RuntimeError` with the same
+    message, under `equinox.filter_jit` with nothing else around it. That message cannot say what came, and nothing is
+    checked if the program's result depends on none of the parameters.
 
     Raises:
         InvalidParameterError: an unknown or missing name, or a value that is not what the parameter must be.
     """
     _check_names(family, [p.name for p in parameters], list(values))
-    checked = {p.name: _converted(family, p, values[p.name]) for p in parameters}
+    converted = {p.name: _converted(family, p, values[p.name]) for p in parameters}
+    arrays = {name: value for name, value in converted.items() if not isinstance(value, int)}
     # Those that depend on fewer first: a triangle's ends before its mode.
-    for p in sorted(parameters, key=lambda p: len(p.others)):
-        others = [checked[name] for name in p.others]
-        if not p.static:
-            checked[p.name] = _checked(family, p, checked[p.name], others)
-    return {name: v if isinstance(v, int) else jnp.asarray(v) for name, v in checked.items()}
+    ordered = sorted((p for p in parameters if not p.static), key=lambda p: len(p.others))
+    valid = [_known_to_be_valid(family, p, converted) for p in ordered]
+    arrays = {name: jnp.asarray(array) for name, array in arrays.items()}
+    for p, where in zip(ordered, valid, strict=True):
+        if where is not True:
+            # On all arrays, because a result may depend on some only.
+            arrays = eqx.error_if(arrays, ~where, f"{family}: {p.name} must be {p.requirement}")
+    return converted | arrays
 
 
 def _check_names(family: str, expected: list[str], given: list[str]) -> None:
@@ -142,16 +147,18 @@ def _static(family: str, p: Parameter, value: Any) -> int:
     return number
 
 
-def _checked(family: str, p: Parameter, value: Any, others: list[Any]) -> Any:
+def _known_to_be_valid(family: str, p: Parameter, values: dict[str, Any]) -> Any:
+    """True, or where it is valid as far as JAX will know."""
+    value, others = values[p.name], [values[name] for name in p.others]
     try:
         valid = p.valid(value, others)
     except ValueError as error:
         raise InvalidParameterError(f"{family}: {p.name} and {', '.join(p.others)}: {error}") from None
     if isinstance(valid, Tracer):
-        return eqx.error_if(jnp.asarray(value), ~valid, f"{family}: {p.name} must be {p.requirement}")
+        return valid
     if not np.all(valid):
         raise _refusal(family, p, _first_offence(p, np.asarray(valid), value, others))
-    return value
+    return True
 
 
 def _first_offence(p: Parameter, valid: np.ndarray, value: Any, others: list[Any]) -> str:

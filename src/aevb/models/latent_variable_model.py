@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 from numpyro.distributions import Independent
 
 from aevb.batch import Batch
@@ -97,7 +98,7 @@ class AmortizedPosterior(eqx.Module):
         """
         return kl_divergence(self.distribution, self.prior)
 
-    def kl_per_latent(self) -> Codes:
+    def kl_per_latent(self) -> Float[Array, "batch columns"]:
         """The same, kept apart by latent, shape `(batch, latents)`; one column where codes hang together.
 
         Raises:
@@ -107,7 +108,7 @@ class AmortizedPosterior(eqx.Module):
             return kl_divergence(self.distribution.base_dist, self.prior.base_dist)
         return self.kl()[..., None]
 
-    def log_ratio_per_latent(self, z: Codes) -> Codes:
+    def log_ratio_per_latent(self, z: Codes) -> Float[Array, "*samples batch columns"]:
         """log q(z_j|x) - log p(z_j), whose mean over draws of z is `kl_per_latent`."""
         if isinstance(self.distribution, Independent) and isinstance(self.prior, Independent):
             q, p = _by_latent(self.distribution), _by_latent(self.prior)

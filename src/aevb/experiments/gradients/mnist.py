@@ -80,8 +80,8 @@ def _notes(recipe: Recipe, n_draws: int) -> tuple[str, ...]:
         f"The noise varies, the minibatch of {recipe.batch_size} training rows does not; the gradient of the mean over "
         f"rows. Training: {recipe.epoch_budget} epochs.",
         f"There is no exact gradient. Bias is against the mean of {2 * n_draws} other gradients of sgvb-b with {K} "
-        "draws, whose own error counts, and for the evidence lower bound only. The test looks along the gradient, where "
-        f"it detects what the table says, and at {SKETCH} random sums of its coordinates.",
+        "draws, whose own error counts, and for the evidence lower bound only. The test looks along the gradient "
+        f"(there it detects what the table says) and at {SKETCH} random sums of its coordinates.",
         timing_note(BLOCK),
     )
 
