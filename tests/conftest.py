@@ -1,8 +1,13 @@
 """What all tests share. Nothing here changes a dtype, a seed or any other global setting of JAX."""
 
+import os
+
 import numpy as np
 import pytest
 from scipy.stats import chi2
+
+# Most of the tests' time is LLVM's, which makes fast programs of functions that are called once.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 # How often a statistical test with a new seed may fail although the code is right. Seeds are fixed, so a test that
 # passes once passes always; the rate says how little luck was in the choice of its seed.

@@ -13,8 +13,9 @@ X = load_digits().data[:600]
 
 
 def fitted(**settings):
-    small = {"n_latents": 3, "hidden": (32,), "scale": "minmax", "epochs": 8, "learning_rate": 3e-3}
-    return VAE(**small, likelihood="gaussian-sigmoid", random_state=0, **settings).fit(X)
+    small = {"n_latents": 3, "hidden": (32,), "epochs": 8, "learning_rate": 3e-3, "likelihood": "gaussian"}
+    activation = "tanh" if settings.get("posterior") == "cauchy" else "relu"
+    return VAE(**small, activation=activation, random_state=0, **settings).fit(X)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -69,6 +70,8 @@ def test_the_score_function_trains_with_each_baseline(baseline):
         ({"posterior": "uniform", "objective": "stl"}, "support of q moves"),
         ({"posterior": "bernoulli", "objective": "sgvb-b"}, "score-function or concrete"),
         ({"posterior": "logistic", "prior": "logistic", "objective": "sgvb-b"}, "sgvb-a"),
+        ({"posterior": "cauchy"}, "its bound is minus infinity"),
+        ({"objective": "renyi", "alpha": float("nan")}, "alpha"),
         ({"objective": "concrete"}, "relaxes discrete codes"),
         ({"objective": "score-function", "n_samples": 1}, "at least 2 samples"),
         ({"temperature": 0.0}, "temperature"),

@@ -89,6 +89,7 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     binary = recipe.binarize != "none" or all(is_binary(rows) for rows in data.splits.values())
     grey = likelihood == "bernoulli" and not binary
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
+    _check_tails(recipe, networks[1])
     autoencoder = build_autoencoder(recipe, likelihood, log_scale, networks)
     objective = build_objective(recipe, autoencoder)
     return Assembly(
@@ -130,6 +131,16 @@ def _check_support(likelihood: Likelihood, data: TrainingData, names: tuple[str,
         if likelihood in ON_UNIT_INTERVAL or (likelihood == "gaussian-sigmoid" and split == "train"):
             name = f"the {split} data (rows counted after the split, values as scaled)"
             check_support(rows, likelihood, (0.0, 1.0), name=name, feature_names=names)
+
+
+def _check_tails(recipe: Recipe, decoder_network: eqx.Module | None) -> None:
+    """Refuse a decoder under which the bound of a posterior without a mean is minus infinity."""
+    bounded = recipe.activation == "tanh" and recipe.hidden
+    if recipe.posterior == "cauchy" and decoder_network is None and not bounded:
+        raise InvalidRecipeError(
+            "a cauchy posterior has no mean, and where the decoder grows with |z| its bound is minus infinity: use "
+            "activation tanh with at least one hidden layer, or the posterior student-t"
+        )
 
 
 def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"], is_image: bool) -> Likelihood:

@@ -204,7 +204,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.model_.decode(z).astype(_float_type(z))
 
     def reconstruct(self, X: Any) -> Float[np.ndarray, "rows features"]:
-        """The mean of p(x|z) at the mean of q(z|x), in the data's units."""
+        """The mean of p(x|z) at the code that `transform` gives, in the data's units.
+
+        For discrete codes that is at probabilities, which the decoder has not seen in training.
+        """
         x = self._rows(X)
         return self.model_.reconstruct(x).astype(_float_type(x))
 

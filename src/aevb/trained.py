@@ -112,7 +112,7 @@ class TrainedModel:
         return self._undo(self.prepare(x))
 
     def encode(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows latents"]:
-        """The mean of q(z|x) for each row."""
+        """The mean of q(z|x) for each row; its median, or probabilities, as `AmortizedPosterior.point_summary`."""
         return inference.encode(self.autoencoder, self.prepare(x))
 
     def decode(self, z: Float[np.ndarray, "rows latents"]) -> Float[np.ndarray, "rows features"]:
@@ -121,7 +121,7 @@ class TrainedModel:
         return self._undo(inference.decode(self.autoencoder, z.astype(np.float32)))
 
     def reconstruct(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
-        """The mean of p(x|z) at the mean of q(z|x), in the user's units."""
+        """The mean of p(x|z) at the code that `encode` gives, in the user's units."""
         return self._undo(
             inference.decode(self.autoencoder, inference.encode(self.autoencoder, self.prepare(x)))
         )
@@ -202,7 +202,7 @@ class TrainedModel:
             ("the scaling's numbers", bool(np.isfinite([*scaling.loc, *scaling.scale]).all())),
             ("the likelihood", self.likelihood in get_args(Likelihood)),
             ("the likelihood's kind", model.decoder.is_density == (self.likelihood != "bernoulli")),
-            ("whether the likelihood is normalized", self.is_normalized in (True, False)),
+            ("whether the likelihood is normalized", self.is_normalized or self.likelihood == "bernoulli"),
             ("the posterior", self.autoencoder.encoder.family == self.recipe.posterior),
             ("the number of latents", model.prior(None).event_shape == (self.code_width,)),
             ("the feature names", names is None or len(names) == n),

@@ -53,7 +53,7 @@ def test_lines_are_whole_where_there_is_no_terminal(tmp_path):
     last = next(line for line in reversed(lines) if line.startswith("epoch"))
     assert last.startswith("epoch 2")
     assert last.endswith(" s")
-    assert any("cross-entropy bound, not a bound on a log density. --binarize" in line for line in lines)
+    assert any("cross-entropy bound, not a bound on a log density. --likelihood" in line for line in lines)
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -12,7 +12,7 @@ from aevb.distributions import Dirichlet
 from family_table import compiled
 
 CONCENTRATIONS = np.array([[0.05, 0.3, 1.0], [1.0, 1.0, 1.0], [2.5, 30.0, 4.0], [1e3, 500.0, 0.5]])
-N_DRAWS = 5000
+N_DRAWS = 3000
 FALSE_ALARM = 1e-6  # per test
 
 

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpyro.distributions import constraints
+from numpyro.distributions.distribution import validation_enabled
 
+import aevb.distributions
 from aevb.distributions import FAMILIES
 from family_table import TABLE, compiled
 
@@ -228,3 +230,27 @@ def test_parameters_broadcast(name):
     numbers = {key: float(value) for key, value in values.items()}
     results = jax.eval_shape(lambda: everything(numbers))
     assert {(result.shape, result.dtype) for result in results} == {((), np.dtype(np.float32))}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: aevb.distributions.Rayleigh(-1.0),
+        lambda: aevb.distributions.F(2.0, -1.0),
+        lambda: aevb.distributions.Erlang(2, -1.0),
+        lambda: aevb.distributions.Chi2(-1.0),
+        lambda: aevb.distributions.StudentT(-1.0),
+        lambda: aevb.distributions.ContinuousBernoulli(jnp.nan),
+        lambda: aevb.distributions.EllipticalStudentT(-1.0, jnp.zeros(2), jnp.eye(2)),
+    ],
+)
+def test_validates_as_numpyro_does(bad):
+    with validation_enabled(), pytest.raises(ValueError, match="invalid"):
+        bad()
+    with validation_enabled(False):
+        bad()
+
+
+def test_warns_as_numpyro_does_of_values_outside_the_support():
+    with pytest.warns(UserWarning, match="Out-of-support"):
+        assert aevb.distributions.Rayleigh(1.0, validate_args=True).log_prob(-1.0) == -np.inf

@@ -139,7 +139,7 @@ def test_quantiles_beyond_the_smallest_number_stay_on_a_logarithmic_scale(dtype)
     """x = (p a B(a, b))^(1 / a), or (p Gamma(a + 1))^(1 / a), underflows, and its logarithm does not."""
     a, b, p = 0.01, 3.0, 1e-6
     with jax.enable_x64(dtype == np.float64):
-        beta = beta_quantile(*(jnp.asarray(v, dtype) for v in (a, b, p)))
-        gamma = gamma_quantile(*(jnp.asarray(v, dtype) for v in (a, p)))
+        program = compiled(lambda a, b, p: (beta_quantile(a, b, p), gamma_quantile(a, p)))
+        beta, gamma = program(*(dtype(v) for v in (a, b, p)))
     assert float(beta) == pytest.approx((np.log(p * a) + special.betaln(a, b)) / a, rel=1e-5)
     assert float(gamma) == pytest.approx((np.log(p) + special.gammaln(a + 1)) / a, rel=1e-5)

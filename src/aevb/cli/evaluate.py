@@ -97,7 +97,7 @@ def _print(model: "TrainedModel", results: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from aevb.cli.progress import write
+    from aevb.cli.progress import PARTS, write
     from aevb.run import bound_key
 
     bound, log_p = bound_key(model.bound), log_p_key(model)
@@ -115,6 +115,8 @@ def _print(model: "TrainedModel", results: dict[str, Any]) -> None:
     name = "log p(x)" if density else "importance weighted"
     table.add_row(f"{name}, K = {samples}", _number(results[log_p]), *errors)
     console.print(table)
+    if not model.objective.value_name.startswith("evidence"):
+        write(console, PARTS)
     write(
         console,
         "Monte Carlo error: of the estimate for these rows. Sampling error: of their mean, over rows.",

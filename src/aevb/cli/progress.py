@@ -17,6 +17,7 @@ from aevb.training import TrainingState
 LINE_SECONDS = 1.0
 # From this width on, the bar's terms are written in full.
 WIDE = 110
+PARTS = "Reconstruction and kl are those of the evidence lower bound, whose difference is not this value."
 
 Show = Callable[[TrainingState], None]
 
@@ -80,6 +81,8 @@ def conclude(console: Console, run: Run) -> None:
             values = (record[f"{split}_{name}"] for name in ("elbo", "reconstruction", "kl"))
             table.add_row(split, *(f"{value:.2f}" for value in values))
     console.print(table)
+    if not run.assembly.objective.value_name.startswith("evidence"):
+        write(console, PARTS)
     chosen = f"that of epoch {record.get('epoch')}, the best on validation rows" if state.best else "the last"
     write(
         console, f"{state.status} after {state.seconds:.1f} s and {state.epoch} epochs; the model is {chosen}"

@@ -212,6 +212,7 @@ class Dirichlet(dist.Dirichlet):
         """sum_i (a_i - 1) log x_i - log B(a), where the sum of x is 1 to within rounding."""
         a = jnp.asarray(self.concentration, float_dtype(self.concentration))
         n = a.shape[-1]
+        value = jnp.asarray(value)
         tolerance = 1e-6 + n * jnp.finfo(value.dtype).eps
         off = jnp.any(value < 0, axis=-1) | (jnp.abs(jnp.sum(value, axis=-1) - 1) > tolerance)
         x = jnp.where(off[..., None], 1 / n, value)

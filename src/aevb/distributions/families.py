@@ -45,7 +45,7 @@ class Family:
 
     Args:
         name: its key in `FAMILIES`.
-        distribution: its class, which checks nothing unless told to, and whose positional arguments are the parameters.
+        distribution: its class, whose positional arguments are the parameters; it checks what NumPyro's classes check.
         route: how a sample is reparameterized (Kingma & Welling 2014, section 2.4).
         parameters: in the order of the class's arguments.
         support: a constraint, or in words where it moves with the parameters.

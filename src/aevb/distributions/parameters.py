@@ -17,7 +17,6 @@ from aevb.errors import InvalidParameterError
 
 _WORDS = (
     (constraints.real, "finite"),
-    (constraints.real_vector, "finite"),
     (constraints.positive, "positive and finite"),
     (constraints.lower_cholesky, "lower triangular and finite, with a positive diagonal"),
     (constraints.positive_integer, "an integer of at least 1"),
@@ -83,7 +82,7 @@ class Parameter:
             in_place = xp.where(row == column, value > 0, (row > column) | (value == 0))
             return xp.isfinite(value) & in_place
         base = getattr(self.constraint, "base_constraint", self.constraint)
-        return xp.isfinite(value) & (True if base is constraints.real_vector else base(value))
+        return xp.isfinite(value) & base(value)
 
 
 def check_parameters(family: str, parameters: Sequence[Parameter], values: dict[str, Any]) -> dict[str, Any]:
@@ -128,10 +127,11 @@ def _converted(family: str, p: Parameter, value: Any) -> Any:
         raise _refusal(family, p, repr(value)) from None
     if jnp.issubdtype(array.dtype, jnp.complexfloating) or not jnp.issubdtype(array.dtype, jnp.number):
         raise _refusal(family, p, repr(value))
-    if array.ndim < p.event_dim or (p.event_dim == 2 and array.shape[-1] != array.shape[-2]):
-        shapes = {1: "a vector, or several", 2: "a square matrix, or several"}
+    square = p.constraint is constraints.lower_cholesky
+    if array.ndim < p.event_dim or (square and array.shape[-1] != array.shape[-2]):
+        shape = ("a vector", "a square matrix" if square else "a matrix")[p.event_dim - 1]
         raise InvalidParameterError(
-            f"{family}: {p.name} must be {shapes[p.event_dim]}, got shape {array.shape}"
+            f"{family}: {p.name} must be {shape}, or several, got shape {array.shape}"
         )
     return array.astype(dtype)
 

@@ -38,7 +38,7 @@ class Encoder(Conditional):
         n_features: int,
         n_latents: int,
         family: str = "gaussian",
-        n_categories: int = 2,
+        n_categories: int = 10,
         initialization: Initialization = "uniform",
         *,
         key: PRNGKey,

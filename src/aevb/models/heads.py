@@ -51,6 +51,11 @@ def _shape(h: Array) -> Array:
     return jnp.exp(soft_clip(h, -2.0, 8.0))
 
 
+def _beta_shape(h: Array) -> Array:
+    """From 1/2: below, float32 has too few numbers near 1 for a Beta's draws."""
+    return jnp.exp(soft_clip(h, math.log(0.5), 8.0))
+
+
 def _log_scale(h: Array) -> Array:
     """The scale of a logarithm, at most e: exp(10 scales) is still far from overflow."""
     return jnp.exp(0.5 * soft_clip(h, LOG_VARIANCE_LIMITS[0], 2.0))
@@ -105,7 +110,7 @@ def _elliptical(df: Array, loc: Array, scale_tril: Array) -> Distribution:
     rows, columns = jnp.tril_indices(n)
     entries = jnp.where(rows == columns, _scale(scale_tril), scale_tril)
     tril = jnp.zeros((*scale_tril.shape[:-1], n, n), scale_tril.dtype).at[..., rows, columns].set(entries)
-    return FAMILIES["elliptical"].distribution(2 + _shape(df[..., 0]), loc, tril, validate_args=False)
+    return FAMILIES["elliptical"].distribution(4 + _shape(df[..., 0]), loc, tril, validate_args=False)
 
 
 def _dirichlet(concentration: Array) -> Distribution:
@@ -127,13 +132,13 @@ def _elliptical_width(name: str, n_latents: int) -> int:
     return {"df": 1, "loc": n_latents, "scale_tril": n_latents * (n_latents + 1) // 2}[name]
 
 
-# The floors of alpha, df and df2 keep means and variances finite.
+# The floors of alpha, df and df2 keep the fourth moment of z finite, and so the variance of a bound with z^2 in it.
 HEADS: dict[str, Head] = {
     "exponential": _head("exponential", POSITIVE, rate=_scale),
     "cauchy": _head("cauchy", REAL, loc=_loc, scale=_scale),
     "logistic": _head("logistic", REAL, loc=_loc, scale=_scale),
     "rayleigh": _head("rayleigh", POSITIVE, scale=_scale),
-    "pareto": _head("pareto", POSITIVE, scale=_scale, alpha=_above(2.0, _shape)),
+    "pareto": _head("pareto", POSITIVE, scale=_scale, alpha=_above(4.0, _shape)),
     "weibull": _head("weibull", POSITIVE, scale=_scale, concentration=_shape),
     "reciprocal": Head(("low", "ratio"), _reciprocal, POSITIVE),
     "gompertz": _head("gompertz", POSITIVE, concentration=_scale, rate=_scale),
@@ -142,16 +147,16 @@ HEADS: dict[str, Head] = {
     "continuous-bernoulli": _head("continuous-bernoulli", UNIT, logits=_loc),
     "laplace": _head("laplace", REAL, loc=_loc, scale=_scale),
     "elliptical": Head(("df", "loc", "scale_tril"), _elliptical, REAL, _elliptical_width),
-    "student-t": _head("student-t", REAL, df=_above(2.0, _shape), loc=_loc, scale=_scale),
+    "student-t": _head("student-t", REAL, df=_above(4.0, _shape), loc=_loc, scale=_scale),
     "uniform": Head(("middle", "half_width"), _uniform, REAL),
     "triangular": Head(("mode", "left", "right"), _triangular, REAL),
     "gaussian": Head(("loc", "log_variance"), _gaussian, REAL),
     "log-normal": _head("log-normal", POSITIVE, loc=_log_loc, scale=_log_scale),
     "gamma": _head("gamma", POSITIVE, concentration=_shape, rate=_scale),
     "dirichlet": Head(("concentration",), _dirichlet, None),
-    "beta": _head("beta", UNIT, concentration1=_shape, concentration0=_shape),
+    "beta": _head("beta", UNIT, concentration1=_beta_shape, concentration0=_beta_shape),
     "chi-squared": _head("chi-squared", POSITIVE, df=_shape),
-    "f": _head("f", POSITIVE, df1=_shape, df2=_above(4.0, _shape)),
+    "f": _head("f", POSITIVE, df1=_shape, df2=_above(8.0, _shape)),
     "bernoulli": _head("bernoulli", UNIT, logits=_loc),
 }
 

@@ -47,14 +47,14 @@ _DEFAULTS = {
     "gompertz": "exponential",
     "chi-squared": "gamma",
 }
-# Posteriors with too heavy a tail for a prior's: E_q[log p] is minus infinity, at least for some of their parameters.
+# Posteriors with too heavy a tail for a prior's: E_q[log p] is minus infinity for some of their parameters.
 _TOO_HEAVY = {
     "gaussian": {"cauchy"},
     "laplace": {"cauchy"},
     "logistic": {"cauchy"},
     "gumbel": {"cauchy", "laplace", "logistic", "student-t", "elliptical"},
     "gompertz": {name for name, layers in HEADS.items() if layers.interval == POSITIVE}
-    - {"gompertz", "reciprocal"},
+    - {"gompertz", "reciprocal", "rayleigh"},
 }
 
 
@@ -69,7 +69,7 @@ class Prior(Conditional):
 
     family: str = eqx.field(static=True)
     n_latents: int = eqx.field(static=True)
-    n_categories: int = eqx.field(static=True, default=2)
+    n_categories: int = eqx.field(static=True, default=10)
 
     def __call__(self, *given: Any) -> Distribution:
         """The same distribution whatever is given."""
@@ -90,15 +90,15 @@ def choose_prior(prior: str, posterior: str) -> str:
 
     Raises:
         InvalidRecipeError: the posterior can give codes that have no density under the prior, so that the
-            divergence between them would be infinite.
+            divergence between them can be infinite.
     """
     if prior == "auto":
         return _DEFAULTS.get(posterior, posterior)
     reason = _misfit(prior, posterior)
     if reason:
         raise InvalidRecipeError(
-            f"the posterior {posterior} does not fit the prior {prior}: {reason}, and KL(q(z|x) || p(z)) is infinite. "
-            f"Its default prior is {_DEFAULTS.get(posterior, posterior)}"
+            f"the posterior {posterior} does not fit the prior {prior}: {reason}, so that KL(q(z|x) || p(z)) can be "
+            f"infinite. Its default prior is {_DEFAULTS.get(posterior, posterior)}"
         )
     return prior
 

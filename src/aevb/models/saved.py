@@ -105,7 +105,7 @@ def _read_document(path: Path) -> dict[str, Any]:
     if document.get("version") != VERSION:
         raise InvalidModelFileError(
             f"{path} has format version {document.get('version')}; this aevb reads version {VERSION}. "
-            "Load it with the release that wrote it."
+            "Train it again, or if its run's folder is there, let `aevb train --resume` write it anew."
         )
     if document.get("sha256") != _digest(document):
         raise InvalidModelFileError(f"{path} was changed after it was written: its checksum does not match")

@@ -1,5 +1,7 @@
 """The Concrete relaxation of discrete codes, as a gradient estimator."""
 
+import math
+
 import equinox as eqx
 import jax.numpy as jnp
 
@@ -28,13 +30,13 @@ class Concrete(Objective):
         InvalidRecipeError: a temperature that is not above 0, or `n_samples` under 1.
     """
 
-    temperature: float = eqx.field(static=True, default=2 / 3)
+    temperature: float = eqx.field(static=True, default=0.5)
     n_samples: int = eqx.field(static=True, default=1)
 
     def __check_init__(self):
         require_draws(self, self.n_samples)
-        if not self.temperature > 0:
-            raise InvalidRecipeError(f"Concrete needs a temperature above 0, not {self.temperature}")
+        if not 0 < self.temperature < math.inf:
+            raise InvalidRecipeError(f"Concrete needs a finite temperature above 0, not {self.temperature}")
 
     @property
     def estimand(self) -> str:

@@ -1,5 +1,6 @@
 """Bounds from K draws of z: importance-weighted (Burda et al. 2016) and Rényi's (Li & Turner 2016)."""
 
+import math
 from typing import Literal
 
 import equinox as eqx
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch
+from aevb.errors import InvalidRecipeError
 from aevb.models import LatentVariableModel
 from aevb.objectives.bound import Bound, Objective, Posterior
 from aevb.objectives.draws import PerDraw, draw, log_densities, stopped
@@ -33,7 +35,7 @@ class ImportanceWeighted(Objective):
         gradient: which of the three.
 
     Raises:
-        InvalidRecipeError: `n_samples` under 1.
+        InvalidRecipeError: `n_samples` under 1, or another setting that is none.
     """
 
     n_samples: int = eqx.field(static=True, default=5)
@@ -41,6 +43,8 @@ class ImportanceWeighted(Objective):
 
     def __check_init__(self):
         require_draws(self, self.n_samples)
+        if self.gradient not in ("plain", "dreg", "stl"):
+            raise InvalidRecipeError(f"the gradient must be 'plain', 'dreg' or 'stl', not {self.gradient!r}")
 
     @property
     def estimand(self) -> str:
@@ -90,7 +94,7 @@ class Renyi(Objective):
         n_samples: K, draws of z per row.
 
     Raises:
-        InvalidRecipeError: `n_samples` under 1.
+        InvalidRecipeError: `n_samples` under 1, or another setting that is none.
     """
 
     alpha: float = eqx.field(static=True, default=0.5)
@@ -98,6 +102,8 @@ class Renyi(Objective):
 
     def __check_init__(self):
         require_draws(self, self.n_samples)
+        if not math.isfinite(self.alpha):
+            raise InvalidRecipeError(f"alpha must be a finite number, not {self.alpha}")
 
     @property
     def estimand(self) -> str:

@@ -12,7 +12,7 @@ def require_draws(objective: Objective, n_samples: int, at_least: int = 1, reaso
     Raises:
         InvalidRecipeError: with the least number, and the reason if one is given.
     """
-    if n_samples < at_least:
+    if not isinstance(n_samples, int) or n_samples < at_least:
         because = f": {reason}" if reason else ""
         raise InvalidRecipeError(
             f"{type(objective).__name__} needs at least {at_least} sample{'s' * (at_least > 1)} per row, "
@@ -23,16 +23,17 @@ def require_draws(objective: Objective, n_samples: int, at_least: int = 1, reaso
 def require_fixed_support(objective: Objective, posterior: Posterior) -> None:
     """Refuse a posterior whose support depends on its parameters.
 
-    The mean of grad log q is then not zero: the boundary adds a term of its own.
+    The mean of grad log q is then not zero: the boundary adds a term of its own. (Where the density ends at zero, as
+    the triangular's does, the mean is zero and the variance infinite.)
 
     Raises:
         InvalidRecipeError: with the reason and what to use.
     """
     if posterior.support_moves:
         raise InvalidRecipeError(
-            f"{type(objective).__name__} counts on the mean of the gradient of log q(z|x) being zero. It is not, and "
-            "the gradient would be wrong, where the support of q moves with its parameters, as that of this posterior "
-            "does: use the objective sgvb-a, or a posterior on a fixed support"
+            f"{type(objective).__name__} counts on the mean of the gradient of log q(z|x) being zero. Where the "
+            "support of q moves with its parameters, as that of this posterior does, it is not, or its variance is infinite: "
+            "use the objective sgvb-a, or a posterior on a fixed support"
         )
 
 

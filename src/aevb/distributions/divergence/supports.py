@@ -7,7 +7,7 @@ import numpyro.distributions as dist
 
 from aevb.distributions.composition import F
 from aevb.distributions.continuous_bernoulli import ContinuousBernoulli
-from aevb.distributions.divergence_special import Numeric
+from aevb.distributions.divergence.special import Numeric
 from aevb.distributions.inverse_cdf import Erlang, Rayleigh
 from aevb.distributions.location_scale import Triangular
 from aevb.distributions.normal import LogVarianceNormal

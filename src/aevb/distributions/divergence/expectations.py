@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from aevb.distributions.continuous_bernoulli import ContinuousBernoulli
-from aevb.distributions.divergence_logs import (
+from aevb.distributions.divergence.logs import (
     LOG_POWER,
     MEAN_LOG,
     MEAN_LOG_COMPLEMENT,
@@ -15,9 +15,9 @@ from aevb.distributions.divergence_logs import (
     VARIANCE_LOG,
     Table,
 )
-from aevb.distributions.divergence_moments import MEAN, VARIANCE, entropy
-from aevb.distributions.divergence_same import Law, gamma_parameters, log_variance, weibull_parameters
-from aevb.distributions.divergence_special import (
+from aevb.distributions.divergence.moments import MEAN, VARIANCE, entropy
+from aevb.distributions.divergence.same import Law, gamma_parameters, log_variance, weibull_parameters
+from aevb.distributions.divergence.special import (
     HALF_LOG_TAU,
     Numeric,
     Value,
@@ -26,8 +26,8 @@ from aevb.distributions.divergence_special import (
     lgamma_half_step,
     where_it_fits,
 )
-from aevb.distributions.divergence_supports import SUPPORTS, find, nested
-from aevb.distributions.divergence_tails import ABSOLUTE, LOG_GROWTH, LOG_MGF, MEAN_LOG_SQUARE
+from aevb.distributions.divergence.supports import SUPPORTS, find, nested
+from aevb.distributions.divergence.tails import ABSOLUTE, LOG_GROWTH, LOG_MGF, MEAN_LOG_SQUARE
 from aevb.distributions.inverse_cdf import Rayleigh
 from aevb.distributions.location_scale import Triangular
 from aevb.distributions.normal import LogVarianceNormal

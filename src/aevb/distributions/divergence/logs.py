@@ -13,14 +13,14 @@ import numpyro.distributions as dist
 
 from aevb.distributions.composition import F
 from aevb.distributions.continuous_bernoulli import ContinuousBernoulli
-from aevb.distributions.divergence_intervals import (
+from aevb.distributions.divergence.intervals import (
     capped_interval_mean_log,
     interval_mean_log,
     interval_variance_log,
     triangle_mean_log,
 )
-from aevb.distributions.divergence_same import GAMMAS, Law, gamma_parameters, weibull_parameters
-from aevb.distributions.divergence_special import (
+from aevb.distributions.divergence.same import GAMMAS, Law, gamma_parameters, weibull_parameters
+from aevb.distributions.divergence.special import (
     EULER_GAMMA,
     Numeric,
     Value,

@@ -9,10 +9,10 @@ import numpyro.distributions as dist
 from jax.scipy.special import erf
 
 from aevb.distributions.composition import F
-from aevb.distributions.divergence_logs import Table, gammas, where_positive
-from aevb.distributions.divergence_moments import infinite
-from aevb.distributions.divergence_same import NORMALS, Law, log_variance
-from aevb.distributions.divergence_special import (
+from aevb.distributions.divergence.logs import Table, gammas, where_positive
+from aevb.distributions.divergence.moments import infinite
+from aevb.distributions.divergence.same import NORMALS, Law, log_variance
+from aevb.distributions.divergence.special import (
     HALF_LOG_TAU,
     Numeric,
     Value,

@@ -8,7 +8,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jax.core import Tracer
 
-from aevb.distributions.divergence_special import (
+from aevb.distributions.divergence.special import (
     Numeric,
     Value,
     excess,

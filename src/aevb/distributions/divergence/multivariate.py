@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import lax
 
-from aevb.distributions.divergence_logs import LOG_POWER, MEAN_LOG, where_positive
-from aevb.distributions.divergence_moments import MEAN, VARIANCE, entropy
-from aevb.distributions.divergence_same import NORMALS, Law, log_variance
-from aevb.distributions.divergence_special import HALF_LOG_TAU, Numeric, Value, excess, where_it_fits
-from aevb.distributions.divergence_supports import find
+from aevb.distributions.divergence.logs import LOG_POWER, MEAN_LOG, where_positive
+from aevb.distributions.divergence.moments import MEAN, VARIANCE, entropy
+from aevb.distributions.divergence.same import NORMALS, Law, log_variance
+from aevb.distributions.divergence.special import HALF_LOG_TAU, Numeric, Value, excess, where_it_fits
+from aevb.distributions.divergence.supports import find
 from aevb.distributions.elliptical import Elliptical
 from aevb.distributions.radii import ChiRadius, StudentTRadius, log_sphere_area
 

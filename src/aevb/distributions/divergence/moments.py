@@ -12,9 +12,9 @@ import numpyro.distributions as dist
 
 from aevb.distributions.composition import F
 from aevb.distributions.continuous_bernoulli import ContinuousBernoulli
-from aevb.distributions.divergence_logs import LOG_POWER, Table, gammas, where_positive
-from aevb.distributions.divergence_same import NORMALS, Law, beta, log_variance
-from aevb.distributions.divergence_special import (
+from aevb.distributions.divergence.logs import LOG_POWER, Table, gammas, where_positive
+from aevb.distributions.divergence.same import NORMALS, Law, beta, log_variance
+from aevb.distributions.divergence.special import (
     EULER_GAMMA,
     HALF_LOG_TAU,
     Numeric,
@@ -26,7 +26,7 @@ from aevb.distributions.divergence_special import (
     shape_divergence,
     where_it_fits,
 )
-from aevb.distributions.divergence_supports import find
+from aevb.distributions.divergence.supports import find
 from aevb.distributions.inverse_cdf import Rayleigh
 from aevb.distributions.location_scale import Triangular
 

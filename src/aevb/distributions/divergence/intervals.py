@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from aevb.distributions.divergence_special import Numeric, Value, polynomial
+from aevb.distributions.divergence.special import Numeric, Value, polynomial
 
 _FLOOR = 1e-18  # stands for zero in a logarithm, so that gradients stay finite; its square fits into float32
 

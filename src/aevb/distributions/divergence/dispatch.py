@@ -2,11 +2,11 @@
 
 The formulas are in modules of their own:
 
-- `divergence_same`, `divergence_discrete`: q and p of one family, or of families that are special cases of one;
-- `divergence_expectations`: KL(q || p) = -H(q) - E_q[log p] for all other pairs, from the moments of q in
-  `divergence_moments`, `divergence_logs` and `divergence_tails`, with `divergence_supports` where it is infinite;
-- `divergence_multivariate`: p multivariate normal;
-- `divergence_special`, `divergence_intervals`: the functions they are made of.
+- `same`, `discrete`: q and p of one family, or of families that are special cases of one;
+- `expectations`: KL(q || p) = -H(q) - E_q[log p] for all other pairs, from the moments of q in
+  `moments`, `logs` and `tails`, with `supports` where it is infinite;
+- `multivariate`: p multivariate normal;
+- `special`, `intervals`: the functions they are made of.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,13 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from aevb.distributions import divergence_discrete as discrete
-from aevb.distributions import divergence_same as same
 from aevb.distributions.composition import F
 from aevb.distributions.discrete import CategoricalCodes
-from aevb.distributions.divergence_expectations import cross_divergence, is_known
-from aevb.distributions.divergence_multivariate import divergence_from_normal
-from aevb.distributions.divergence_same import Law, Value
-from aevb.distributions.divergence_supports import SUPPORTS, never_nested
+from aevb.distributions.divergence import discrete, same
+from aevb.distributions.divergence.expectations import cross_divergence, is_known
+from aevb.distributions.divergence.multivariate import divergence_from_normal
+from aevb.distributions.divergence.same import Law, Value
+from aevb.distributions.divergence.supports import SUPPORTS, never_nested
 
 
 class Kin(NamedTuple):
