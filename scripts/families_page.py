@@ -34,8 +34,8 @@ def page() -> str:
     parts = [
         "# Families of distributions\n\n"
         "<!-- Written by scripts/families_page.py from aevb.distributions.FAMILIES. -->\n\n"
-        "Every family can be the posterior q(z|x) and, where its support holds the posterior's and its tails are not too light, the prior "
-        "p(z) of a "
+        "Every family can be the posterior q(z|x) and, where its support holds the posterior's and its tails "
+        "are not too light, the prior p(z) of a "
         'variational auto-encoder: `aevb train digits --posterior gamma`, `aevb.VAE(posterior="gamma")`. On their '
         "own they are classes in `aevb.distributions`, on the contract of `numpyro.distributions`; "
         "`FAMILIES[name](...)` builds one with its parameters checked. The three routes are those of Kingma & Welling "
@@ -61,9 +61,8 @@ def page() -> str:
         parts.append(f"## {title}\n\n{text}\n\n" + "\n".join(lines) + "\n")
     parts.append(
         'u stands for noise from Uniform(0, 1). "moves": the support depends on the parameters. Pathwise gradients '
-        "(sgvb-a, sgvb-b, iwae, renyi) hold there; the score function, stl and dreg do not and are refused. The standard "
-        "members of `pareto` and `reciprocal` "
-        "lack density on a part of the positive numbers, and fit as priors to no posterior.\n"
+        "(sgvb-a, sgvb-b, iwae, renyi) hold there; the score function, stl and dreg do not and are refused. The "
+        "standard members of `pareto` and `reciprocal` lack density on a part of the positive numbers, and fit as priors to no posterior.\n"
     )
     return "\n".join(parts)
 

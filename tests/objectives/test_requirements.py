@@ -142,7 +142,7 @@ def test_every_family_goes_with_the_objectives_that_it_should(name):
     ],
 )
 def test_settings_out_of_range(build):
-    with pytest.raises(InvalidRecipeError, match=r"needs (at least \d sample|a temperature above 0)"):
+    with pytest.raises(InvalidRecipeError, match=r"needs (at least \d sample|a finite temperature above 0)"):
         build()
 
 

@@ -32,8 +32,8 @@ def require_fixed_support(objective: Objective, posterior: Posterior) -> None:
     if posterior.support_moves:
         raise InvalidRecipeError(
             f"{type(objective).__name__} counts on the mean of the gradient of log q(z|x) being zero. Where the "
-            "support of q moves with its parameters, as that of this posterior does, it is not, or its variance is infinite: "
-            "use the objective sgvb-a, or a posterior on a fixed support"
+            "support of q moves with its parameters, as that of this posterior does, it is not, or its variance is "
+            "infinite: use the objective sgvb-a, or a posterior on a fixed support"
         )
 
 
