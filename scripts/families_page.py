@@ -62,7 +62,8 @@ def page() -> str:
     parts.append(
         'u stands for noise from Uniform(0, 1). "moves": the support depends on the parameters. Pathwise gradients '
         "(sgvb-a, sgvb-b, iwae, renyi) hold there; the score function, stl and dreg do not and are refused. The "
-        "standard members of `pareto` and `reciprocal` lack density on a part of the positive numbers, and fit as priors to no posterior.\n"
+        "standard members of `pareto` and `reciprocal` lack density on a part of the positive numbers, "
+        "and fit as priors to no posterior.\n"
     )
     return "\n".join(parts)
 
