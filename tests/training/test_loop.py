@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import aevb.training.loop as loop
-from aevb.objectives import SGVBB, Bound, Objective, row_bounds
+from aevb.objectives import SGVBB, Bound, LearnedBaseline, MovingAverage, Objective, ScoreFunction, row_bounds
 from aevb.training import (
     Optimizer,
     TrainingData,
@@ -99,6 +99,23 @@ def test_resumed_at_any_chunk_gives_the_same_bits(whole, tmp_path):
         loaded = load_checkpoint(tmp_path / "state", fresh, DATA.digest)
         assert loaded.progress == state.progress
         same_outcome(run(state=loaded)[-1], whole[-1])
+
+
+@pytest.mark.parametrize(
+    "baseline", [MovingAverage, lambda: LearnedBaseline(5, hidden=(3,), key=jax.random.key(1))]
+)
+def test_what_an_objective_keeps_and_learns_is_resumed_too(baseline, tmp_path):
+    def start(seed=0):
+        return TrainingState.start(tiny(seed=seed), ScoreFunction(2, baseline()), PLAN.optimizer)
+
+    states = run(state=start())
+    assert not same_bits(states[0].objective, states[-1].objective)
+    for state in (states[0], states[-2]):
+        save_checkpoint(tmp_path / "state", state, DATA.digest)
+        loaded = load_checkpoint(tmp_path / "state", start(seed=9), DATA.digest)
+        end = run(state=loaded)[-1]
+        assert same_bits(end.objective, states[-1].objective)
+        same_outcome(end, states[-1])
 
 
 def test_a_finished_run_stays_finished(whole):
