@@ -177,10 +177,8 @@ def test_checked_distributions_go_through_vmap_and_grad():
     np.testing.assert_allclose(jax.vmap(jax.grad(mean))(jnp.array([1.0, 2.0])), np.sqrt(np.pi / 2), rtol=1e-6)
 
 
-def test_erlang_itself_takes_integers_only():
+def test_erlang_itself_takes_any_kind_of_integer():
     assert Erlang(np.int64(2), 1.0).concentration == 2
-    with pytest.raises(TypeError):
-        Erlang(2.5, 1.0)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_constraint_without_words_is_named():
@@ -193,3 +191,9 @@ def test_the_table_is_read_without_a_device():
         "from jax._src import xla_bridge; assert not xla_bridge._backends"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("shape", [2.5, 0, -1, "2", None])
+def test_an_erlang_refuses_a_shape_that_counts_nothing(shape):
+    with pytest.raises(InvalidParameterError, match="shape must be an integer of at least 1"):
+        Erlang(shape, 1.0)

@@ -8,7 +8,7 @@ Densities are 0 outside the support whether or not arguments are validated, and 
 import math
 import operator
 from collections.abc import Callable
-from typing import SupportsIndex
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +28,7 @@ from aevb.distributions.numerics import (
     log_density_on,
     open_uniform,
 )
+from aevb.errors import InvalidParameterError
 from aevb.typing import PRNGKey
 
 
@@ -242,7 +243,9 @@ class Erlang(Gamma):
     reparametrized_params = ["rate"]  # noqa: RUF012
     pytree_aux_fields = ("shape_parameter",)
 
-    def __init__(self, shape: SupportsIndex, rate: Numeric, *, validate_args: bool | None = None):
+    def __init__(self, shape: Any, rate: Numeric, *, validate_args: bool | None = None):
+        if not hasattr(shape, "__index__") or operator.index(shape) < 1:
+            raise InvalidParameterError(f"Erlang: shape must be an integer of at least 1, not {shape!r}")
         self.shape_parameter = operator.index(shape)
         self.rate = rate
         dist.Distribution.__init__(self, jnp.shape(rate), validate_args=validate_args)
