@@ -3,11 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import entr
 
 from aevb import report
 from aevb import run as runs
 from aevb.figures import draw_figures
-from aevb.figures.codes import codes_figure, divergence_figure, mean_divergences, two_latents
+from aevb.figures.codes import codes_figure, divergence_figure, two_latents
 from aevb.figures.decoded import decoded_figure, quantiles
 from aevb.figures.draw import _bound_label
 from aevb.models import Prior
@@ -76,7 +77,8 @@ def untrained(tmp_path, images=True, *, posterior, latents, **settings):
         "categorical": lambda: rng.dirichlet(np.ones(model.recipe.categories), (40, latents)).reshape(40, -1),
     }.get(posterior, lambda: rng.normal(size=(40, latents)) * (1 + np.arange(latents)))()
     if posterior == "categorical":
-        return model, codes, mean_divergences(model, np.zeros((40, 3)), codes)
+        by_variable = codes.reshape(40, latents, -1)
+        return model, codes, np.log(by_variable.shape[2]) - entr(by_variable).sum(2).mean(0)
     return model, codes, np.array(KL.get(posterior, np.ones(latents)))
 
 

@@ -24,6 +24,7 @@ from aevb.assembly import Assembly, assemble
 from aevb.datasets import Dataset, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.models import choose_prior, learned
+from aevb.objectives import ELBO
 from aevb.recipe import Recipe, read_settings
 from aevb.selection import objective_name
 from aevb.storage import append_to_file, existing_folder, write_file
@@ -234,7 +235,7 @@ def summary(run: Run) -> dict[str, Any]:
 def bound_key(bound: str) -> str:
     """The JSON key of a bound: `elbo`, or what it is instead, without what is in parentheses."""
     name = bound.partition(" (")[0].lower().replace("é", "e")
-    return "elbo" if name == "evidence lower bound" else name.replace(" ", "_").replace("-", "_")
+    return "elbo" if name == ELBO else name.replace(" ", "_").replace("-", "_")
 
 
 def load_dataset(recipe: Recipe, data_dir: Path | None) -> Dataset:

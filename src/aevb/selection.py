@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from aevb.batch import Batch
 from aevb.models import AmortizedPosterior, AutoEncoder
 from aevb.objectives import (
+    ELBO,
     SGVBA,
     SGVBB,
     Baseline,
@@ -29,7 +30,6 @@ from aevb.recipe import Recipe
 
 Seen = TypeVar("Seen")
 
-ELBO = "evidence lower bound"
 # L or K, where the recipe leaves it open.
 DEFAULT_SAMPLES = {"iwae": 5, "iwae-stl": 5, "dreg": 5, "renyi": 5}
 BASELINE = 0x62617365  # folded into the seed, for the initial weights of a learned baseline

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -64,7 +65,7 @@ class TrainedModel:
         """The length of a code."""
         return code_width(self.recipe.posterior, self.recipe.latents, self.recipe.categories)
 
-    @property
+    @cached_property
     def objective(self) -> Objective:
         """What it was trained to maximize."""
         return build_objective(self.recipe, self.autoencoder)

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import entr, softmax
 
 from aevb.batch import Batch
 from aevb.distributions import FAMILIES
-from aevb.models import Encoder, Prior, choose_prior, code_width
+from aevb.models import AmortizedPosterior, Encoder, Prior, choose_prior, code_width
 from aevb.models.heads import HEADS, head
 from aevb.networks import MLP
 
@@ -81,3 +82,13 @@ def test_the_gaussian_heads_are_a_mean_and_a_log_variance():
     for got, name in ((q.mean, "loc"), (jnp.log(q.variance), "log_variance")):
         layer = encoder.heads[name]
         np.testing.assert_allclose(got, x @ layer.weight + layer.bias, rtol=1e-4, atol=1e-5)
+
+
+def test_each_categorical_latent_has_a_divergence_of_its_own():
+    """From a uniform prior: log(categories) less the entropy of q."""
+    logits = jnp.asarray(FEATURES[:, : N_LATENTS * N_CATEGORIES])
+    q = head("categorical", N_CATEGORIES).build(logits)
+    posterior = AmortizedPosterior(q, Prior("categorical", N_LATENTS, N_CATEGORIES)(), "categorical")
+    p = softmax(np.asarray(logits, float).reshape(N_ROWS, N_LATENTS, N_CATEGORIES), axis=-1)
+    np.testing.assert_allclose(posterior.kl_per_latent(), np.log(N_CATEGORIES) - entr(p).sum(-1), rtol=1e-4)
+    np.testing.assert_allclose(posterior.kl_per_latent().sum(1), posterior.kl(), rtol=1e-4)

@@ -98,6 +98,7 @@ def _print(model: "TrainedModel", results: dict[str, Any]) -> None:
     from rich.table import Table
 
     from aevb.cli.progress import PARTS, write
+    from aevb.objectives import ELBO
     from aevb.run import bound_key
 
     bound, log_p = bound_key(model.bound), log_p_key(model)
@@ -115,7 +116,7 @@ def _print(model: "TrainedModel", results: dict[str, Any]) -> None:
     name = "log p(x)" if density else "importance weighted"
     table.add_row(f"{name}, K = {samples}", _number(results[log_p]), *errors)
     console.print(table)
-    if not model.objective.value_name.startswith("evidence"):
+    if model.objective.value_name != ELBO:
         write(console, PARTS)
     write(
         console,

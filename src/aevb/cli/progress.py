@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from aevb.models import choose_prior
+from aevb.objectives import ELBO
 from aevb.run import Run
 from aevb.selection import objective_name
 from aevb.training import TrainingState
@@ -81,7 +82,7 @@ def conclude(console: Console, run: Run) -> None:
             values = (record[f"{split}_{name}"] for name in ("elbo", "reconstruction", "kl"))
             table.add_row(split, *(f"{value:.2f}" for value in values))
     console.print(table)
-    if not run.assembly.objective.value_name.startswith("evidence"):
+    if run.assembly.objective.value_name != ELBO:
         write(console, PARTS)
     chosen = f"that of epoch {record.get('epoch')}, the best on validation rows" if state.best else "the last"
     write(

@@ -5,7 +5,7 @@
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from numpyro.distributions import Distribution, constraints
+from numpyro.distributions import CategoricalLogits, Distribution, constraints
 
 from aevb.distributions.bernoulli import LogitBernoulli
 from aevb.typing import PRNGKey
@@ -52,6 +52,11 @@ class CategoricalCodes(Distribution):
     def log_probabilities(self) -> Float[Array, "... variables categories"]:
         """Normalized log probabilities."""
         return jax.nn.log_softmax(self.logits)
+
+    @property
+    def by_variable(self) -> CategoricalLogits:
+        """Each variable on its own, batch shape `(..., variables)`."""
+        return CategoricalLogits(self.logits, validate_args=False)
 
     def sample(self, key: PRNGKey, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """One-hot draws; not differentiable in the logits."""

@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
-from scipy.special import entr
 
 from aevb import inference, report
 from aevb.batch import Batch
@@ -19,11 +18,8 @@ Codes = Float[np.ndarray, "rows width"]
 PerLatent = Float[np.ndarray, " latents"]
 
 
-def mean_divergences(model: TrainedModel, x: np.ndarray, codes: Codes) -> PerLatent:
+def mean_divergences(model: TrainedModel, x: np.ndarray) -> PerLatent:
     """The mean KL divergence of each latent, nats; one number for latents that hang together."""
-    if model.recipe.posterior == "categorical":  # the code is the probabilities, and the prior uniform
-        by_variable = codes.reshape(len(codes), model.recipe.latents, model.recipe.categories)
-        return np.log(model.recipe.categories) - entr(by_variable.astype(np.float64)).sum(2).mean(0)
     return inference.kl_per_latent(model.autoencoder, model.prepare(x), jax.random.key(0))
 
 

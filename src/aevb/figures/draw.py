@@ -39,7 +39,7 @@ def draw_figures(
     rows = "Test" if has_test else "Training"
     colours = None if y is None else y[:N_SCATTER]
     codes = model.encode(x[:N_SCATTER])
-    kl = mean_divergences(model, x[:N_SCATTER], codes)
+    kl = mean_divergences(model, x[:N_SCATTER])
     figures: dict[str, Figure | None] = {
         "kl_per_latent": divergence_figure(model, kl),
         "codes": codes_figure(model, codes, kl, colours, rows),

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from numpyro.distributions import Independent
 
 from aevb.batch import Batch
-from aevb.distributions import FAMILIES, Distribution, kl_divergence
+from aevb.distributions import FAMILIES, CategoricalCodes, Distribution, kl_divergence
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant
 from aevb.models.decoders import Decoder
@@ -106,6 +106,8 @@ class AmortizedPosterior(eqx.Module):
         """
         if isinstance(self.distribution, Independent) and isinstance(self.prior, Independent):
             return kl_divergence(self.distribution.base_dist, self.prior.base_dist)
+        if isinstance(self.distribution, CategoricalCodes) and isinstance(self.prior, CategoricalCodes):
+            return kl_divergence(self.distribution.by_variable, self.prior.by_variable)
         return self.kl()[..., None]
 
     def log_ratio_per_latent(self, z: Codes) -> Float[Array, "*samples batch columns"]:

@@ -1,7 +1,7 @@
 """Objectives: what is maximized, each returning a `Bound` per row."""
 
 from aevb.objectives.baselines import Baseline, LearnedBaseline, LeaveOneOut, MovingAverage, NoBaseline
-from aevb.objectives.bound import Bound, DiscretePosterior, Objective, Posterior, row_bounds
+from aevb.objectives.bound import ELBO, Bound, DiscretePosterior, Objective, Posterior, row_bounds
 from aevb.objectives.concrete import Concrete
 from aevb.objectives.importance_weighted import ImportanceWeighted, Renyi
 from aevb.objectives.map import MaximumAPosteriori
@@ -10,6 +10,7 @@ from aevb.objectives.sgvb import SGVBA, SGVBB
 from aevb.objectives.sticking_the_landing import StickingTheLanding
 
 __all__ = [
+    "ELBO",
     "SGVBA",
     "SGVBB",
     "Baseline",

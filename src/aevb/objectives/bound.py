@@ -14,6 +14,8 @@ from aevb.errors import InvalidRecipeError
 from aevb.models import AutoEncoder, LatentVariableModel
 from aevb.typing import Codes, PerRow, PRNGKey, Scalar
 
+ELBO = "evidence lower bound"
+
 
 @runtime_checkable
 class Posterior(Protocol):
@@ -92,7 +94,7 @@ class Objective(eqx.Module):
     @property
     def value_name(self) -> str:
         """What the reported value is, for normalized likelihoods."""
-        return "evidence lower bound"
+        return ELBO
 
     def check(self, posterior: Posterior) -> None:
         """Refuse a posterior that this objective cannot be used with; looks at no values.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from aevb.batch import Batch
 from aevb.models import LatentVariableModel
 from aevb.objectives.baselines import Baseline, NoBaseline
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
 from aevb.objectives.draws import draw, log_densities, stopped
 from aevb.objectives.requirements import require_draws, require_fixed_support
 from aevb.typing import PRNGKey
@@ -39,7 +39,7 @@ class ScoreFunction(Objective):
     @property
     def estimand(self) -> str:
         """The evidence lower bound."""
-        return "evidence lower bound"
+        return ELBO
 
     def check(self, posterior: Posterior) -> None:
         """Refuse a support that moves with the parameters of q."""

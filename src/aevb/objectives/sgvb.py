@@ -4,7 +4,7 @@ import equinox as eqx
 
 from aevb.batch import Batch
 from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
 from aevb.objectives.draws import draw, draw_keys, elbo, log_densities, over_draws
 from aevb.objectives.requirements import require_closed_kl, require_draws
 from aevb.typing import PerRow, PRNGKey
@@ -28,7 +28,7 @@ class SGVBA(Objective):
     @property
     def estimand(self) -> str:
         """The evidence lower bound."""
-        return "evidence lower bound"
+        return ELBO
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row; its `kl` part is a sample of log q(z|x) - log p(z)."""
@@ -54,7 +54,7 @@ class SGVBB(Objective):
     @property
     def estimand(self) -> str:
         """The evidence lower bound."""
-        return "evidence lower bound"
+        return ELBO
 
     def check(self, posterior: Posterior) -> None:
         """Refuse discrete codes, and a posterior and prior whose divergence has no closed form."""

@@ -4,7 +4,7 @@ import equinox as eqx
 
 from aevb.batch import Batch
 from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
 from aevb.objectives.draws import draw, log_densities, stopped
 from aevb.objectives.requirements import require_draws, require_fixed_support
 from aevb.typing import PRNGKey
@@ -32,7 +32,7 @@ class StickingTheLanding(Objective):
     @property
     def estimand(self) -> str:
         """The evidence lower bound."""
-        return "evidence lower bound"
+        return ELBO
 
     def check(self, posterior: Posterior) -> None:
         """Refuse discrete codes, and a support that moves with the parameters of q."""

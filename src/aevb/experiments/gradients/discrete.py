@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from aevb.batch import Batch
 from aevb.experiments.gradients.bias import FALSE_ALARM, POWER, exact_reference
 from aevb.experiments.gradients.estimators import for_discrete_codes, repeated, settled
-from aevb.experiments.gradients.measure import ELBO, Study, measure, timing_note
+from aevb.experiments.gradients.measure import Study, measure, timing_note
 from aevb.experiments.gradients.records import Problem, Say, silent
 from aevb.models import (
     AutoEncoder,
@@ -25,6 +25,7 @@ from aevb.models import (
     split_learned,
 )
 from aevb.networks import MLP
+from aevb.objectives import ELBO
 from aevb.typing import Scalar
 
 N_FEATURES, N_LATENTS, N_ROWS = 8, 4, 8

@@ -25,11 +25,11 @@ from aevb.experiments.gradients.linear_gaussian_exact import (
     exact_gradient,
     power_mean_gradients,
 )
-from aevb.experiments.gradients.measure import ELBO, Study, measure, timing_note
+from aevb.experiments.gradients.measure import Study, measure, timing_note
 from aevb.experiments.gradients.moments import Accumulator
 from aevb.experiments.gradients.records import Approach, Problem, Say, silent
 from aevb.models import AutoEncoder
-from aevb.objectives import ImportanceWeighted, Renyi
+from aevb.objectives import ELBO, ImportanceWeighted, Renyi
 from aevb.typing import PRNGKey
 
 N_FEATURES, N_LATENTS, N_ROWS = 8, 2, 8

@@ -20,10 +20,9 @@ from aevb.experiments.gradients.draws import (
 from aevb.experiments.gradients.estimators import Estimator
 from aevb.experiments.gradients.moments import Moments
 from aevb.experiments.gradients.records import Row, Table
-from aevb.objectives import Concrete
+from aevb.objectives import ELBO, Concrete
 from aevb.typing import PRNGKey
 
-ELBO = "evidence lower bound"
 MOST_COORDINATES = 1000  # of which each is reported
 SHOWN_AS = {"model": "decoder", "mu": "d/dμ", "s": "d/ds"}
 

@@ -18,10 +18,10 @@ from aevb.errors import NonFiniteBoundError
 from aevb.experiments.gradients.bias import FALSE_ALARM, POWER, SKETCH, Reference, sampled_reference
 from aevb.experiments.gradients.draws import Draws, block_size
 from aevb.experiments.gradients.estimators import K, for_continuous_codes, settled
-from aevb.experiments.gradients.measure import ELBO, Study, measure, timing_note
+from aevb.experiments.gradients.measure import Study, measure, timing_note
 from aevb.experiments.gradients.records import Problem, Say, Table, silent
 from aevb.models import AutoEncoder
-from aevb.objectives import SGVBB
+from aevb.objectives import ELBO, SGVBB
 from aevb.recipe import Recipe
 from aevb.training import train
 from aevb.typing import PRNGKey

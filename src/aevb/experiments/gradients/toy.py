@@ -35,11 +35,11 @@ from aevb.experiments.gradients.estimators import (
     score_functions,
     settled,
 )
-from aevb.experiments.gradients.measure import ELBO, Study, measure, timing_note
+from aevb.experiments.gradients.measure import Study, measure, timing_note
 from aevb.experiments.gradients.records import Problem, Say, silent
 from aevb.models import AmortizedPosterior, Constant, GaussianDecoder, LatentVariableModel, Prior
 from aevb.networks import MLP
-from aevb.objectives import SGVBA, LeaveOneOut, ScoreFunction
+from aevb.objectives import ELBO, SGVBA, LeaveOneOut, ScoreFunction
 from aevb.typing import Scalar
 
 MU, S = 2.0, 0.5
