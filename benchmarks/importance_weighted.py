@@ -32,6 +32,8 @@ def trained(settings: dict[str, Any], folder: Path) -> Any:
 
 def main() -> int:
     """Train, score the same test rows with each model, and write the section "importance_weighted"."""
+    from aevb.inference import Importance
+
     parser = argparse.ArgumentParser(prog="python -m benchmarks.importance_weighted", description=__doc__)
     parser.add_argument("--epochs", type=int, default=100, help="passes over the training rows (default 100)")
     parser.add_argument(
@@ -45,7 +47,7 @@ def main() -> int:
         settings = {**NETWORK, **SCHEDULE, **objective, "epochs": options.epochs, "evaluate_every": 10}
         run = trained(settings, options.runs / name.replace(", K = ", "-"))
         x = run.dataset.x_test[:N_ROWS]
-        estimate = run.trained.log_marginal(x, N_SAMPLES, seed=0)
+        estimate = run.trained.log_marginal(x, Importance(N_SAMPLES), seed=0)
         scores[name] = estimate.log_p
         gain = (estimate.log_p - scores[REFERENCE]).astype(float)
         rows.append(

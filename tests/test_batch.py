@@ -11,7 +11,7 @@ from aevb.batch import Batch, map_rows, row_keys
 KEY = jax.random.key(0)
 
 
-draw_keys = jax.jit(row_keys)
+draw_keys = jax.jit(lambda key, x: row_keys(key, Batch(x)))
 
 
 def digests(x):
@@ -64,22 +64,22 @@ def test_the_smallest_change_of_a_value_changes_the_key():
 
 def test_a_key_depends_on_the_seed_and_not_on_the_neighbours():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)
-    keys = jax.random.key_data(row_keys(KEY, x))
-    np.testing.assert_array_equal(jax.random.key_data(row_keys(KEY, x[2:3])), keys[2:3])
-    assert not np.any(np.all(keys == jax.random.key_data(row_keys(jax.random.key(1), x)), axis=1))
+    keys = jax.random.key_data(row_keys(KEY, Batch(x)))
+    np.testing.assert_array_equal(jax.random.key_data(row_keys(KEY, Batch(x[2:3]))), keys[2:3])
+    assert not np.any(np.all(keys == jax.random.key_data(row_keys(jax.random.key(1), Batch(x))), axis=1))
 
 
 def test_rows_in_double_precision_have_keys_of_their_own():
     """Round numbers differ only in the upper half of their 64 bits."""
     with jax.enable_x64(True):
-        keys = jax.random.key_data(row_keys(KEY, jnp.array([[1.0, 2.0], [0.5, 4.0], [3.0, 8.0]])))
+        keys = jax.random.key_data(row_keys(KEY, Batch(jnp.array([[1.0, 2.0], [0.5, 4.0], [3.0, 8.0]]))))
         assert len(np.unique(np.asarray(keys), axis=0)) == 3
 
 
 def test_noise_of_neighbouring_rows_is_independent():
     """One uniform draw per row, for rows that differ in one bit: uniform (Kolmogorov-Smirnov, false alarm 1e-6)."""
     x = jnp.asarray(np.arange(4000, dtype=np.float32)[:, None])
-    u = np.asarray(jax.vmap(jax.random.uniform)(row_keys(KEY, x)), float)
+    u = np.asarray(jax.vmap(jax.random.uniform)(row_keys(KEY, Batch(x))), float)
     assert kstest(u, "uniform").pvalue > 1e-6
     assert abs(np.corrcoef(u[:-1], u[1:])[0, 1]) < 4.9 / np.sqrt(4000)
 

@@ -65,9 +65,13 @@ def test_means_through_a_sigmoid_want_training_rows_between_0_and_1():
 
 
 def test_equal_rows_share_their_noise_and_so_their_error():
-    one = MarginalEstimate(np.array([-3.0]), np.array([0.1]), np.array([5.0]), 9)
-    equal = MarginalEstimate(np.full(100, -3.0), np.full(100, 0.1), np.full(100, 5.0), 9)
-    apart = MarginalEstimate(np.arange(100.0), np.full(100, 0.1), np.full(100, 5.0), 9)
+    def estimate(log_p):
+        n = len(log_p)
+        return MarginalEstimate("any", "none", log_p, np.full(n, 0.1), np.ones(n, bool), {})
+
+    one, equal, apart = (
+        estimate(log_p) for log_p in (np.full(1, -3.0), np.full(100, -3.0), np.arange(100.0))
+    )
     assert one.mean_monte_carlo_error == pytest.approx(0.1)
     assert equal.mean_monte_carlo_error == pytest.approx(0.1)
     assert apart.mean_monte_carlo_error == pytest.approx(0.01)

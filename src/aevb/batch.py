@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key, UInt32
+from jaxtyping import Array, Bool, Float, Key, Num, UInt32
 
 from aevb.typing import PerRow, PRNGKey, Tree
 
@@ -47,17 +47,37 @@ class Batch(eqx.Module):
         return self.total(per_row) / n
 
 
-def row_keys(key: PRNGKey, x: Float[Array, "batch features"]) -> Key[Array, " batch"]:
-    """One random key per row, which depends on `key` and on that row's values and on nothing else.
+def row_keys(key: PRNGKey, batch: Batch) -> Key[Array, " batch"]:
+    """One random key per row, which depends on `key`, on what of that row was observed, and on nothing else.
 
     A row's Monte Carlo estimate is then the same whatever its neighbours, its position or the batch size.
     """
-    zeros_alike = jnp.where(x == 0, 0.0, x)  # -0.0 and 0.0 are one value
-    bits = jax.lax.bitcast_convert_type(zeros_alike, jnp.uint32).reshape(len(x), -1)
+    # A missing value is none of the numbers, and -0.0 and 0.0 are one.
+    values = jnp.where(batch.x == 0, 0.0, batch.x)
+    values = values if batch.mask is None else jnp.where(batch.mask, values, jnp.nan)
+    bits = jax.lax.bitcast_convert_type(values, jnp.uint32).reshape(batch.n_rows, -1)
     column = jnp.arange(1, bits.shape[1] + 1, dtype=jnp.uint32)
     salts = (column * jnp.uint32(multiplier) for multiplier in (0x9E3779B1, 0x85EBCA77))
     digests = [_digest(bits, salt) for salt in salts]
     return jax.vmap(lambda a, b: jax.random.fold_in(jax.random.fold_in(key, a), b))(*digests)
+
+
+def each_row(function: Callable[[PRNGKey, Batch], Tree], key: PRNGKey, batch: Batch) -> Tree:
+    """`function` of each row on its own, with that row's key from `row_keys`.
+
+    Args:
+        function: takes a key and a `Batch` of one row, returns a tree of arrays.
+        key: random key.
+        batch: the rows.
+
+    Returns:
+        The tree, every array with a new first axis, the rows.
+    """
+
+    def one(key: PRNGKey, x: Float[Array, " features"], mask: Bool[Array, " features"] | None) -> Tree:
+        return function(key, Batch(x[None], None if mask is None else mask[None]))
+
+    return jax.vmap(one)(row_keys(key, batch), batch.x, batch.mask)
 
 
 def _digest(
@@ -71,24 +91,38 @@ def _digest(
 
 
 def map_rows(
-    function: Callable[[Batch], Tree], x: Float[np.ndarray, "rows features"], block_rows: int
+    function: Callable[[Batch], Tree],
+    x: Float[np.ndarray, "rows features"],
+    block_rows: int,
+    show: Callable[[float], None] = lambda share_done: None,
 ) -> Tree:
     """Apply a compiled function to all rows in blocks of one fixed shape, and join the results on the host.
 
     Args:
         function: takes a `Batch` of `block_rows` rows, returns a tree of arrays whose first axis is the rows.
-        x: the rows, in scaled units.
+        x: the rows, in scaled units; NaN for a value that is missing. Where there are any, batches carry a mask.
         block_rows: rows per block. The last block is padded with rows of zeros, so that every call has the same
             shape: one compilation, and a row's result does not depend on how many came with it.
+        show: called with the share of rows that are done, after every block.
 
     Returns:
         The tree of NumPy arrays, first axis `rows`.
     """
     blocks = []
+    missing = has_missing(x)
     for start in range(0, len(x), block_rows):
         block = x[start : start + block_rows]
         n = len(block)
         padded = np.pad(block, ((0, block_rows - n), (0, 0)))
-        batch = Batch(jnp.asarray(padded), weight=jnp.asarray(np.arange(block_rows) < n, padded.dtype))
+        weight = jnp.asarray(np.arange(block_rows) < n, padded.dtype)
+        mask = jnp.asarray(~np.isnan(padded)) if missing else None
+        batch = Batch(jnp.asarray(np.nan_to_num(padded) if missing else padded), mask, weight)
         blocks.append(jax.tree.map(lambda leaf, n=n: np.asarray(leaf)[:n], function(batch)))
+        show((start + n) / len(x))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *blocks)
+
+
+def has_missing(x: Num[np.ndarray, "rows features"]) -> bool:
+    """Whether any value is NaN."""
+    # A sum of numbers is NaN or infinite where one is; only then is a mask worth its memory.
+    return x.dtype.kind == "f" and not np.isfinite(np.sum(x, dtype=np.float64)) and bool(np.isnan(x).any())

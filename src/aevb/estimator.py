@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from aevb.assembly import assemble, build_plan
 from aevb.datasets import Dataset, check_rows, from_frame
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.inference import Importance
 from aevb.networks import Network, OverRows
 from aevb.recipe import Recipe
 from aevb.run import RunFolder, trained_model
@@ -235,7 +236,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         Biased down, less so with more draws. A row's score depends on that row alone.
         """
-        return self.model_.log_marginal(self._rows(X), self.n_importance_samples, self._seed).log_p
+        return self.model_.log_marginal(
+            self._rows(X), Importance(self.n_importance_samples), self._seed
+        ).log_p
 
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples` over the rows; `y` is ignored."""

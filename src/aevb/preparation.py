@@ -3,10 +3,11 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Num
 
-from aevb.batch import Batch, map_rows, row_keys
+from aevb.batch import Batch, each_row, map_rows
 from aevb.datasets import Scaling, check_support
 from aevb.errors import InvalidDataError
 from aevb.typing import PRNGKey
@@ -68,8 +69,8 @@ def _check_extremes(x: Float[np.ndarray, "rows features"]) -> None:
 
 @jax.jit
 def _draw_pixels(key: PRNGKey, batch: Batch) -> Float[jax.Array, "batch features"]:
-    draws = jax.vmap(lambda key, x: jax.random.bernoulli(key, x))(row_keys(key, batch.x), batch.x)
-    return draws.astype(batch.x.dtype)
+    draws = each_row(lambda key, row: jax.random.bernoulli(key, row.x[0]), key, batch).astype(batch.x.dtype)
+    return draws if batch.mask is None else jnp.where(batch.mask, draws, jnp.nan)
 
 
 def is_binary(x: Float[np.ndarray, "rows features"]) -> bool:

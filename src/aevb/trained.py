@@ -24,7 +24,7 @@ from aevb.models import (
     load_model,
     save_model,
 )
-from aevb.objectives import Objective, row_bounds
+from aevb.objectives import Objective, Recognition, row_bounds
 from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.selection import bound_name, build_objective
@@ -64,6 +64,11 @@ class TrainedModel:
     def code_width(self) -> int:
         """The length of a code."""
         return code_width(self.recipe.posterior, self.recipe.latents, self.recipe.categories)
+
+    @property
+    def recognition(self) -> Recognition:
+        """From prepared rows to their posteriors."""
+        return self.autoencoder.posterior
 
     @cached_property
     def objective(self) -> Objective:
@@ -141,13 +146,20 @@ class TrainedModel:
     def bounds(self, x: Num[np.ndarray, "rows features"]) -> dict[str, Float[np.ndarray, " rows"]]:
         """The bound of each row and its parts, nats, in the noise in which the training run evaluated it."""
         key = evaluation_key(self.recipe.seed)
-        return row_bounds(self.objective, self.autoencoder, self.prepare(x), key)
+        return row_bounds(self.objective, self.autoencoder.model, self.recognition, self.prepare(x), key)
 
     def log_marginal(
-        self, x: Num[np.ndarray, "rows features"], n_samples: int, seed: int
+        self,
+        x: Num[np.ndarray, "rows features"],
+        method: inference.MarginalMethod,
+        seed: int,
+        show: inference.Show = inference.show_nothing,
     ) -> inference.MarginalEstimate:
-        """log p(x) of each row by importance sampling with `n_samples` draws."""
-        return inference.log_marginal(self.autoencoder, self.prepare(x), jax.random.key(seed), n_samples)
+        """log p(x) of each row, per the user's units; see `aevb.inference.log_marginal`."""
+        key = jax.random.key(seed)
+        return inference.log_marginal(
+            self.autoencoder.model, self.recognition, self.prepare(x), key, method, show
+        )
 
     def _undo(self, x: np.ndarray) -> np.ndarray:
         return self.preparation.scaling.undo(x)

@@ -51,7 +51,9 @@ def test_the_bound_of_the_rows_is_unchanged():
     assert prior.parts.keys() == plain.parts.keys()
     assert plain.global_term == 0
     key = jax.random.key(0)
-    reported = [row_bounds(o, tiny(), X, key, 6)["bound"] for o in (SGVBB(), MaximumAPosteriori(SGVBB()))]
+    a = tiny()
+    objectives = (SGVBB(), MaximumAPosteriori(SGVBB()))
+    reported = [row_bounds(o, a.model, a.posterior, X, key, 6)["bound"] for o in objectives]
     np.testing.assert_array_equal(*reported)
 
 

@@ -247,9 +247,13 @@ def test_the_validation_rows_choose_the_model():
     chosen = states[-1].chosen
     assert not same_bits(chosen, states[-1].autoencoder)
     key = evaluation_key(PLAN.seed)
-    again = row_bounds(SGVBB(), chosen, DATA.validation, key)["bound"].mean(dtype=np.float64)
+    again = row_bounds(SGVBB(), chosen.model, chosen.posterior, DATA.validation, key)["bound"].mean(
+        dtype=np.float64
+    )
     assert again == end.best["validation_elbo"]
-    tested = row_bounds(SGVBB(), chosen, DATA.test, key)["bound"].mean(dtype=np.float64)
+    tested = row_bounds(SGVBB(), chosen.model, chosen.posterior, DATA.test, key)["bound"].mean(
+        dtype=np.float64
+    )
     assert tested == end.best["test_elbo"]
 
 

@@ -1,6 +1,7 @@
 """`aevb evaluate`."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,16 +40,18 @@ def evaluate(
 ) -> None:
     """The bound and log p(x) on data, each with its errors."""
     from aevb.cli.common import load_run
+    from aevb.inference import Importance
 
     model = load_run(run)
     x, which = _rows(run, model, data, data_dir)
     bounds = model.bounds(x)
-    marginal = model.log_marginal(x, importance_samples, seed)
+    marginal = model.log_marginal(x, Importance(importance_samples), seed)
     results = {
         "rows": len(x),
         "data": which,
         "unit": "nats per data point",
         **_results(model, bounds, marginal),
+        "importance_samples": importance_samples,
     }
     typer.echo(json.dumps(results, indent=1)) if as_json else _print(model, results)
 
@@ -81,11 +84,14 @@ def _results(model: "TrainedModel", bounds: dict[str, Any], marginal: "MarginalE
         f"{bound}_sampling_error": float(np.std(bounds["bound"], ddof=1) / np.sqrt(n)) if n > 1 else None,
         **means,
         log_p: marginal.mean,
-        f"{log_p}_monte_carlo_error": marginal.mean_monte_carlo_error if marginal.n_samples > 1 else None,
+        f"{log_p}_monte_carlo_error": _or_none(marginal.mean_monte_carlo_error),
         f"{log_p}_sampling_error": marginal.sampling_error if n > 1 else None,
-        "importance_samples": marginal.n_samples,
-        "effective_samples_median": float(np.median(marginal.effective_samples)),
+        "effective_samples_median": float(np.median(marginal.diagnostics["effective_samples"])),
     }
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def log_p_key(model: "TrainedModel") -> str:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from aevb.batch import Batch, map_rows, row_keys
+from aevb.batch import Batch, each_row, map_rows
 from aevb.models import AutoEncoder
 from aevb.typing import PRNGKey
 
@@ -72,12 +72,12 @@ def _kl_per_latent(autoencoder: AutoEncoder, batch: Batch, key: PRNGKey) -> Floa
         return autoencoder.posterior(batch).kl_per_latent()
     except NotImplementedError:
 
-        def one_row(key: PRNGKey, x: Float[Array, " features"]) -> Float[Array, " latents"]:
-            posterior = autoencoder.posterior(Batch(x[None]))
+        def one_row(key: PRNGKey, row: Batch) -> Float[Array, " latents"]:
+            posterior = autoencoder.posterior(row)
             z = jax.vmap(posterior.sample)(jax.random.split(key, KL_DRAWS))
             return jnp.mean(posterior.log_ratio_per_latent(z), axis=(0, 1))
 
-        return jax.vmap(one_row)(row_keys(key, batch.x), batch.x)
+        return each_row(one_row, key, batch)
 
 
 @eqx.filter_jit

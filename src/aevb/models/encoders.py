@@ -2,13 +2,17 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from aevb.batch import Batch
 from aevb.distributions import Distribution
 from aevb.models.conditional import Conditional, output_width
 from aevb.models.heads import head
 from aevb.networks import Initialization, Linear, Network
-from aevb.typing import PRNGKey
+from aevb.typing import PRNGKey, Rows
+
+Features = dict[str, Float[Array, "batch ..."]]
 
 
 class Encoder(Conditional):
@@ -24,6 +28,8 @@ class Encoder(Conditional):
         family: a name in `aevb.distributions.FAMILIES`.
         n_categories: of each categorical latent; the other families do not look at it.
         initialization: of the heads' weights, see `aevb.networks.Linear`.
+        sees_mask: give the network, beside the values with 0 for those that are missing, which of them were
+            observed (1 or 0): twice as many inputs.
         key: random key for the heads' initial weights.
     """
 
@@ -31,6 +37,7 @@ class Encoder(Conditional):
     heads: dict[str, Linear]
     family: str = eqx.field(static=True)
     n_categories: int = eqx.field(static=True)
+    sees_mask: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -40,10 +47,11 @@ class Encoder(Conditional):
         family: str = "gaussian",
         n_categories: int = 10,
         initialization: Initialization = "uniform",
+        sees_mask: bool = False,
         *,
         key: PRNGKey,
     ):
-        width = output_width(network, n_features)
+        width = output_width(network, (1 + sees_mask) * n_features)
         layers = head(family, n_categories)
         keys = jax.random.split(key, len(layers.features))
         self.network = network
@@ -53,9 +61,24 @@ class Encoder(Conditional):
         }
         self.family = family
         self.n_categories = n_categories
+        self.sees_mask = sees_mask
 
     def __call__(self, batch: Batch) -> Distribution:
         """q(z|x) of batch shape `(batch,)` and event shape `(code width,)`."""
-        h = self.network(batch.observed)
+        return self.build(self.features(batch))
+
+    def features(self, batch: Batch) -> Features:
+        """What the heads' linear layers give, shape `(batch, ...)` each: unconstrained parameters of q(z|x)."""
+        h = self.network(self._inputs(batch))
+        return {name: layer(h) for name, layer in self.heads.items()}
+
+    def build(self, features: Features) -> Distribution:
+        """q(z|x) from its unconstrained parameters."""
         layers = head(self.family, self.n_categories)
-        return layers.build(*(self.heads[name](h) for name in layers.features))
+        return layers.build(*(features[name] for name in layers.features))
+
+    def _inputs(self, batch: Batch) -> Rows:
+        if not self.sees_mask:
+            return batch.observed
+        mask = jnp.ones_like(batch.x) if batch.mask is None else batch.mask.astype(batch.x.dtype)
+        return jnp.concatenate([batch.observed, mask], axis=-1)

@@ -11,7 +11,7 @@ from aevb.distributions import FAMILIES, CategoricalCodes, Distribution, kl_dive
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant
 from aevb.models.decoders import Decoder
-from aevb.models.encoders import Encoder
+from aevb.models.encoders import Encoder, Features
 from aevb.typing import Codes, PerRow, PRNGKey, Rows
 
 
@@ -139,4 +139,8 @@ class AutoEncoder(eqx.Module):
 
     def posterior(self, batch: Batch) -> AmortizedPosterior:
         """q(z|x) for the rows of a batch."""
-        return AmortizedPosterior(self.encoder(batch), self.model.prior(batch), self.encoder.family)
+        return self.posterior_of(self.encoder.features(batch), batch)
+
+    def posterior_of(self, features: Features, batch: Batch) -> AmortizedPosterior:
+        """The member of the encoder's family with these unconstrained parameters, instead of those it gives."""
+        return AmortizedPosterior(self.encoder.build(features), self.model.prior(batch), self.encoder.family)

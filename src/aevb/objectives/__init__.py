@@ -1,7 +1,15 @@
 """Objectives: what is maximized, each returning a `Bound` per row."""
 
 from aevb.objectives.baselines import Baseline, LearnedBaseline, LeaveOneOut, MovingAverage, NoBaseline
-from aevb.objectives.bound import ELBO, Bound, DiscretePosterior, Objective, Posterior, row_bounds
+from aevb.objectives.bound import (
+    ELBO,
+    Bound,
+    DiscretePosterior,
+    Objective,
+    Posterior,
+    Recognition,
+    row_bounds,
+)
 from aevb.objectives.concrete import Concrete
 from aevb.objectives.importance_weighted import ImportanceWeighted, Renyi
 from aevb.objectives.map import MaximumAPosteriori
@@ -25,6 +33,7 @@ __all__ = [
     "NoBaseline",
     "Objective",
     "Posterior",
+    "Recognition",
     "Renyi",
     "ScoreFunction",
     "StickingTheLanding",

@@ -1,17 +1,17 @@
 """The `Bound` that every objective returns, and the interface of an objective."""
 
 from abc import abstractmethod
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from aevb.batch import Batch, map_rows, row_keys
+from aevb.batch import Batch, each_row, map_rows
 from aevb.errors import InvalidRecipeError
-from aevb.models import AutoEncoder, LatentVariableModel
+from aevb.models import LatentVariableModel
 from aevb.typing import Codes, PerRow, PRNGKey, Scalar
 
 ELBO = "evidence lower bound"
@@ -117,9 +117,14 @@ class Objective(eqx.Module):
         """The bound on each row of the batch."""
 
 
+Recognition: TypeAlias = Callable[[Batch], Posterior]
+"""From rows to their posteriors: `AutoEncoder.posterior`, or anything else that gives one, such as an optimization."""
+
+
 def row_bounds(
     objective: Objective,
-    autoencoder: AutoEncoder,
+    model: LatentVariableModel,
+    recognition: Recognition,
     x: Float[np.ndarray, "rows features"],
     key: PRNGKey,
     block_rows: int = 1000,
@@ -128,19 +133,26 @@ def row_bounds(
 
     A row's noise comes from `key` and its own values, so its bound does not depend on the other rows.
 
+    Args:
+        objective: whose bound.
+        model: p(z) p(x|z).
+        recognition: from rows to q(z|x), a tree of arrays to JAX.
+        x: the rows, scaled units, NaN where a value is missing.
+        key: random key.
+        block_rows: rows at a time.
+
     Returns:
         Arrays of shape `(rows,)` under `bound` and under each part's name.
     """
-    return map_rows(lambda batch: _block_bounds(objective, autoencoder, batch, key), x, block_rows)
+    return map_rows(lambda batch: _block_bounds(objective, model, recognition, batch, key), x, block_rows)
 
 
 @eqx.filter_jit
 def _block_bounds(
-    objective: Objective, autoencoder: AutoEncoder, batch: Batch, key: PRNGKey
+    objective: Objective, model: LatentVariableModel, recognition: Recognition, batch: Batch, key: PRNGKey
 ) -> dict[str, Float[Array, " batch"]]:
-    def one_row(key: PRNGKey, x: Float[Array, " features"]) -> dict[str, Float[Array, ""]]:
-        row = Batch(x[None])
-        bound = objective(key, autoencoder.model, autoencoder.posterior(row), row)
+    def one_row(key: PRNGKey, row: Batch) -> dict[str, Float[Array, ""]]:
+        bound = objective(key, model, recognition(row), row)
         return jax.tree.map(lambda term: term[0], {"bound": bound.value, **bound.parts})
 
-    return jax.vmap(one_row)(row_keys(key, batch.x), jnp.asarray(batch.x))
+    return each_row(one_row, key, batch)

@@ -170,9 +170,10 @@ def _evaluate(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingS
         "examples_per_second": progress.sum_rows / max(progress.training_seconds, 1e-9),
     }
     record |= _named("train", {name: total / progress.sum_rows for name, total in progress.sums.items()})
+    model, key = state.autoencoder.model, evaluation_key(plan.seed)
     for split, rows in data.splits.items():
         if split != "train":
-            bounds = row_bounds(state.objective, state.autoencoder, rows, evaluation_key(plan.seed))
+            bounds = row_bounds(state.objective, model, state.autoencoder.posterior, rows, key)
             record |= _named(
                 split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()}
             )
