@@ -16,6 +16,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     write_table(folder / "table.csv")
     (folder / "nan.csv").write_text("a,b\n1,2\n3,\n5,6\n")
+    (folder / "hollow.csv").write_text("a,b\n1,\n3,\n5,\n")
     (folder / "text.csv").write_text("a,b\n1,2\n3,x\n")
     (folder / "ragged.csv").write_text("a,b\n1,2\n3\n")
     (folder / "blank.csv").write_text("")
@@ -52,6 +53,10 @@ TRAIN = [
     ("table.csv", "line 2, column 'kind'"),
     ("text.csv", "line 3, column 'b': 'x' is not a number"),
     ("nan.csv", "row 1, column 'b'"),
+    ("nan.csv", "--missing nan"),
+    ("hollow.csv --missing nan --test 0", "none of the 3 training rows has a value: 'b' (1)"),
+    ("inf.npy --missing nan", "infinite value"),
+    ("digits --recognition per-row --posterior bernoulli", "discrete"),
     ("ragged.csv", "line 3"),
     ("blank.csv", "empty"),
     ("inf.npy", "row 1, column 0"),

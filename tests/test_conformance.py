@@ -14,6 +14,7 @@ import aevb.networks
 import aevb.objectives
 from aevb.batch import Batch
 from aevb.distributions import FAMILIES
+from aevb.models import RowTable
 from aevb.models.structure import CLASSES, describe, rebuild
 from aevb.networks import MLP, Linear, OverRows
 from aevb.objectives import (
@@ -40,6 +41,7 @@ CONDITIONALS = {
     "Prior": (lambda: tiny().model.prior, BATCH, (), (2,)),
     "Encoder": (lambda: tiny().encoder, BATCH, (4,), (2,)),
     "ContinuousBernoulliDecoder": (lambda: tiny("continuous-bernoulli").model.decoder, Z, (4, 5), ()),
+    "RowTable": (lambda: RowTable(6, 2), Batch(X, index=jnp.arange(4)), (4,), (2,)),
     "BernoulliDecoder": (lambda: tiny("bernoulli").model.decoder, Z, (4, 5), ()),
     "GaussianDecoder": (lambda: tiny("gaussian").model.decoder, Z, (4, 5), ()),
 }

@@ -18,6 +18,8 @@ OTHERS = {
     "validation": 0.25,
     "patience": 4,
     "likelihood": "gaussian-sigmoid",
+    "missing": "nan",
+    "recognition": "per-row",
     "seed": 2**32 - 1,
 }
 
@@ -53,6 +55,8 @@ def test_ten_epochs_unless_there_is_another_budget():
         ({"activation": "rleu"}, ("activation = 'rleu'", "relu")),
         ({"validation": 1.0}, ("validation = 1.0", "less than 1")),
         ({"seed": -1}, ("seed = -1",)),
+        ({"missing": "NA"}, ("missing = 'NA'", "'error' or 'nan'")),
+        ({"recognition": "rows"}, ("recognition = 'rows'", "'amortized' or 'per-row'")),
         ({"data": ""}, ("data = ''",)),
         ({"patience": 3}, ("patience needs validation rows",)),
         ({"schedule": "cosine", "minutes": 1}, ("cosine schedule must know its last step",)),

@@ -7,14 +7,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aevb.estimator import VAE, load
+    from aevb.estimator import VAE, VAEImputer, load
 
 __version__ = "0.1.0"
-__all__ = ["VAE", "AevbError", "load"]
+__all__ = ["VAE", "AevbError", "VAEImputer", "load"]
 
 from aevb.errors import AevbError
 
-_LAZY = {"VAE": "aevb.estimator", "load": "aevb.estimator"}
+_LAZY = dict.fromkeys(("VAE", "VAEImputer", "load"), "aevb.estimator")
 
 
 def __getattr__(name: str) -> Any:

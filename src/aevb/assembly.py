@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from aevb.datasets import Dataset, Scaling, check_rows, check_support, split_rows
+from aevb.datasets import Dataset, Scaling, check_observed, check_rows, check_support, split_rows
+from aevb.distributions import FAMILIES
 from aevb.errors import InvalidRecipeError
 from aevb.models import (
     ON_UNIT_INTERVAL,
@@ -19,6 +20,7 @@ from aevb.models import (
     LatentVariableModel,
     Likelihood,
     Prior,
+    RowTable,
     choose_prior,
     code_width,
     make_decoder,
@@ -91,6 +93,8 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
     _check_tails(recipe, networks[1])
     autoencoder = build_autoencoder(recipe, likelihood, log_scale, networks)
+    if recipe.recognition == "per-row":
+        autoencoder = _with_table(autoencoder, recipe, len(data.train), networks[0])
     objective = build_objective(recipe, autoencoder)
     return Assembly(
         autoencoder,
@@ -105,8 +109,8 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
 
 def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingData]:
     """The scaling, fitted on training rows, and all rows checked, split and scaled by it."""
-    names = dataset.feature_names
-    x = check_rows(dataset.x_train, name="the training data", feature_names=names, min_rows=2)
+    about = {"feature_names": dataset.feature_names, "allow_missing": recipe.missing == "nan"}
+    x = check_rows(dataset.x_train, name="the training data", min_rows=2, **about)
     if dataset.image_shape is not None and math.prod(dataset.image_shape) != x.shape[1]:
         height, width = dataset.image_shape
         raise InvalidRecipeError(
@@ -114,11 +118,12 @@ def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingDat
         )
     kept, held_out = split_rows(len(x), recipe.validation, recipe.seed)
     train = x[kept] if len(held_out) else x
+    check_observed(train, dataset.feature_names)
     prepare = Preparation(Scaling.fit(train, recipe.scale), recipe.binarize, recipe.seed)
     validation = prepare(x[held_out]) if len(held_out) else None
     test = dataset.x_test
     if test is not None:
-        test = prepare(check_rows(test, name="the test data", feature_names=names, n_features=x.shape[1]))
+        test = prepare(check_rows(test, name="the test data", n_features=x.shape[1], **about))
     return prepare, TrainingData(prepare(train, training=True), validation, test)
 
 
@@ -147,7 +152,8 @@ def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"], is_image
     """The likelihood that `auto` stands for: Bernoulli for binary values and for images in [0, 1], else Gaussian."""
     if name != "auto":
         return name  # pyright: ignore[reportReturnType]
-    grey = is_image and x.min() >= 0 and x.max() <= 1
+    # fmin and fmax pass over NaN, a missing value.
+    grey = is_image and np.fmin.reduce(x, axis=None) >= 0 and np.fmax.reduce(x, axis=None) <= 1
     return "bernoulli" if grey or is_binary(x) else "gaussian"
 
 
@@ -163,10 +169,16 @@ def build_autoencoder(
     prior = Prior(choose_prior(recipe.prior, recipe.posterior), n_latents, recipe.categories)
     width = code_width(recipe.posterior, n_latents, recipe.categories)
     keys = jax.random.split(jax.random.key(recipe.seed), 4)
+    sees_mask = recipe.missing == "nan"
+    n_inputs = (1 + sees_mask) * n_features
     encoder_network = (
-        MLP(n_features, recipe.hidden, recipe.activation, recipe.initialization, key=keys[0])
+        MLP(n_inputs, recipe.hidden, recipe.activation, recipe.initialization, key=keys[0])
         if networks[0] is None
-        else _lift(networks[0], n_features)
+        else _lift(
+            networks[0],
+            n_inputs,
+            "the values, 0 where missing, then 1 or 0 each for observed or not" * sees_mask,
+        )
     )
     decoder_network = (
         MLP(width, recipe.hidden[::-1], recipe.activation, recipe.initialization, key=keys[1])
@@ -180,6 +192,7 @@ def build_autoencoder(
         recipe.posterior,
         recipe.categories,
         recipe.initialization,
+        sees_mask,
         key=keys[2],
     )
     decoder = make_decoder(likelihood, decoder_network, width, n_features, recipe.initialization, key=keys[3])
@@ -187,17 +200,35 @@ def build_autoencoder(
     return AutoEncoder(model, encoder)
 
 
-def _lift(network: eqx.Module, n_inputs: int) -> OverRows:
+def _with_table(
+    autoencoder: AutoEncoder, recipe: Recipe, n_rows: int, network: eqx.Module | None
+) -> AutoEncoder:
+    """The autoencoder with a table of parameters per training row in place of its encoder."""
+    if network is not None:
+        raise InvalidRecipeError(
+            "recognition 'per-row' has no encoder network: leave encoder_network out, or choose 'amortized'"
+        )
+    if FAMILIES[recipe.posterior].route == "discrete":
+        raise InvalidRecipeError(
+            "recognition 'per-row' finds the parameters of new rows along the gradient of draws, and codes of "
+            f"{recipe.posterior} are discrete, without one: choose 'amortized', or a continuous posterior"
+        )
+    table = RowTable(n_rows, recipe.latents, recipe.posterior, recipe.categories)
+    return AutoEncoder(autoencoder.model, table)
+
+
+def _lift(network: eqx.Module, n_inputs: int, which: str = "") -> OverRows:
     """A user's network of one row, tried on the shape that it will be given, as a network of many."""
+    given = f"{n_inputs} features{which and f' ({which})'}"
     try:
         outputs = eqx.filter_eval_shape(network, jax.ShapeDtypeStruct((n_inputs,), jnp.float32))  # pyright: ignore[reportArgumentType]
     except Exception as error:
         raise InvalidRecipeError(
-            f"the network {type(network).__name__} fails on one row of {n_inputs} features: {error}"
+            f"the network {type(network).__name__} fails on one row of {given}: {error}"
         ) from error
     if getattr(outputs, "ndim", None) != 1:
         raise InvalidRecipeError(
-            f"the network {type(network).__name__} must map one row of {n_inputs} features to a vector of features; "
+            f"the network {type(network).__name__} must map one row of {given} to a vector of features; "
             f"it gave {outputs}"
         )
     return OverRows(network)
@@ -226,5 +257,6 @@ def build_plan(recipe: Recipe, n_rows: int) -> Plan:
         recipe.evaluate_every,
         recipe.patience,
         recipe.binarize == "dynamic",
+        recipe.missing == "nan",
         recipe.seed,
     )

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key, Num, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, Num, UInt32
 
 from aevb.typing import PerRow, PRNGKey, Tree
 
@@ -18,11 +18,13 @@ class Batch(eqx.Module):
         x: the rows, shape `(batch, features)`.
         mask: True where an entry was observed; None means that all were.
         weight: how much a row counts in a reduction; 0 marks the padding of a last minibatch. None means 1.
+        index: the rows' numbers among the training rows, where something is kept for each of those; None elsewhere.
     """
 
     x: Float[Array, "batch features"]
     mask: Bool[Array, "batch features"] | None = None
     weight: Float[Array, " batch"] | None = None
+    index: Int[Array, " batch"] | None = None
 
     @property
     def n_rows(self) -> int:

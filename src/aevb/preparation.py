@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Num
 
-from aevb.batch import Batch, each_row, map_rows
+from aevb.batch import Batch, each_row, has_missing, map_rows
 from aevb.datasets import Scaling, check_support
 from aevb.errors import InvalidDataError
 from aevb.typing import PRNGKey
@@ -36,7 +36,7 @@ class Preparation:
         """The rows in scaled units, float32.
 
         Args:
-            x: rows in the user's units.
+            x: rows in the user's units; NaN stays NaN.
             training: keep the pixels grey that training makes binary anew whenever it sees them.
 
         Raises:
@@ -49,7 +49,8 @@ class Preparation:
             return x
         check_support(x, "bernoulli", (0.0, 1.0), name="the data to make binary")
         if self.binarize == "static":
-            return (x >= 0.5).astype(x.dtype)
+            binary = (x >= 0.5).astype(x.dtype)
+            return np.where(np.isnan(x), x, binary) if has_missing(x) else binary
         if training:
             return x
         key = jax.random.key(self.seed)
@@ -58,9 +59,9 @@ class Preparation:
 
 def _check_extremes(x: Float[np.ndarray, "rows features"]) -> None:
     """Refuse scaled values whose square times a large precision would overflow single precision."""
-    extreme = ~(np.abs(x) <= EXTREME) if max(x.max(), -x.min()) > EXTREME else None
-    if extreme is not None:
-        row, column = np.argwhere(extreme)[0]
+    # fmax and fmin pass over NaN.
+    if max(np.fmax.reduce(x, axis=None), -np.fmin.reduce(x, axis=None)) > EXTREME:
+        row, column = np.argwhere(np.abs(x) > EXTREME)[0]
         raise InvalidDataError(
             f"row {row}, column {column} lies {x[row, column]:.3g} scaled units from the middle of the training rows, "
             f"too far to compute a density in single precision (the limit is {EXTREME:g}). Leave the row out."
@@ -74,5 +75,5 @@ def _draw_pixels(key: PRNGKey, batch: Batch) -> Float[jax.Array, "batch features
 
 
 def is_binary(x: Float[np.ndarray, "rows features"]) -> bool:
-    """Whether every value is 0 or 1."""
-    return bool(np.all((x == 0) | (x == 1)))
+    """Whether every value is 0 or 1, but for those that are missing."""
+    return bool(np.all((x == 0) | (x == 1) | np.isnan(x)))

@@ -82,6 +82,11 @@ class Recipe(BaseModel):
         "none",
         description="Make pixels binary: at a threshold of 1/2, or drawn anew each time they are seen.",
     )
+    missing: Literal["error", "nan"] = Field(
+        "error",
+        description="What a NaN or an empty cell is: an error, or a missing value. Training then uses what is "
+        "observed, which assumes that values are missing at random.",
+    )
     # The model.
     latents: int = Field(20, gt=0, description="Dimensions of the code z.")
     hidden: Widths = Field(
@@ -97,6 +102,11 @@ class Recipe(BaseModel):
         "auto",
         description="p(x|z); auto: bernoulli for binary data and images in [0, 1], else gaussian. "
         "For grey images continuous-bernoulli is the normalized choice.",
+    )
+    recognition: Literal["amortized", "per-row"] = Field(
+        "amortized",
+        description="q(z|x) given by an encoder network, or by free parameters of every training row, as in classical "
+        "variational Bayes; those of other rows are then searched for, which takes its time.",
     )
     posterior: FamilyName = Field("gaussian", description="Family of q(z|x); see `aevb families`.")
     prior: FamilyName = Field(

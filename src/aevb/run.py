@@ -6,6 +6,7 @@ summary.json     what came out
 model/           the model, as data
 checkpoint/      the state to resume from
 figures/         pictures
+evaluation.json  how good it is, once `aevb evaluate` was asked
 """
 
 import dataclasses
@@ -23,10 +24,10 @@ import jax
 from aevb.assembly import Assembly, assemble
 from aevb.datasets import Dataset, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.inference.search import with_search
 from aevb.models import choose_prior, learned
-from aevb.objectives import ELBO
 from aevb.recipe import Recipe, read_settings
-from aevb.selection import objective_name
+from aevb.selection import bound_key, objective_name
 from aevb.storage import append_to_file, existing_folder, write_file
 from aevb.trained import TrainedModel
 from aevb.training import TrainingState, load_checkpoint, save_checkpoint, train
@@ -46,6 +47,7 @@ class RunFolder:
         self.model = path / "model"
         self.checkpoint = path / "checkpoint" / "state.safetensors"
         self.figures = path / "figures"
+        self.evaluation = path / "evaluation.json"
 
     @property
     def holds_run(self) -> bool:
@@ -57,7 +59,7 @@ class RunFolder:
         for folder in (self.model, self.checkpoint.parent, self.figures):
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(existing_folder(folder), ignore_errors=True)
-        for file in (self.summary, self.metrics, self.recipe):
+        for file in (self.evaluation, self.summary, self.metrics, self.recipe):
             file.unlink(missing_ok=True)
 
 
@@ -93,7 +95,7 @@ class Run:
 def trained_model(state: TrainingState, recipe: Recipe, dataset: Dataset, assembly: Assembly) -> TrainedModel:
     """What a training state has learned, with what is needed to use it."""
     return TrainedModel(
-        state.chosen,
+        with_search(state.chosen, recipe.seed),
         assembly.preparation,
         recipe,
         assembly.likelihood,
@@ -219,6 +221,7 @@ def summary(run: Run) -> dict[str, Any]:
         "n_test": 0 if run.assembly.data.test is None else len(run.assembly.data.test),
         "n_features": run.dataset.n_features,
         "likelihood": run.assembly.likelihood,
+        "recognition": run.recipe.recognition,
         "posterior": run.recipe.posterior,
         "prior": choose_prior(run.recipe.prior, run.recipe.posterior),
         "objective": objective_name(run.recipe, autoencoder),
@@ -232,12 +235,6 @@ def summary(run: Run) -> dict[str, Any]:
     }
 
 
-def bound_key(bound: str) -> str:
-    """The JSON key of a bound: `elbo`, or what it is instead, without what is in parentheses."""
-    name = bound.partition(" (")[0].lower().replace("é", "e")
-    return "elbo" if name == ELBO else name.replace(" ", "_").replace("-", "_")
-
-
 def load_dataset(recipe: Recipe, data_dir: Path | None) -> Dataset:
     """The data that a recipe names."""
     return load(
@@ -248,6 +245,7 @@ def load_dataset(recipe: Recipe, data_dir: Path | None) -> Dataset:
         image_shape=recipe.image_shape,  # pyright: ignore[reportArgumentType]
         test=recipe.test,
         seed=recipe.seed,
+        allow_missing=recipe.missing == "nan",
     )
 
 

@@ -14,7 +14,9 @@ from jaxtyping import Float, Num
 
 from aevb import inference
 from aevb.datasets import Scaling, check_rows, check_support
+from aevb.distributions import FAMILIES
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
+from aevb.inference.search import RowSearch, with_search, without_search
 from aevb.models import (
     ON_UNIT_INTERVAL,
     AutoEncoder,
@@ -24,11 +26,13 @@ from aevb.models import (
     load_model,
     save_model,
 )
+from aevb.models.noise import Noise, seen_through
 from aevb.objectives import Objective, Recognition, row_bounds
 from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.selection import bound_name, build_objective
 from aevb.training import evaluation_key
+from aevb.typing import PRNGKey
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +70,11 @@ class TrainedModel:
         return code_width(self.recipe.posterior, self.recipe.latents, self.recipe.categories)
 
     @property
+    def sees_missing(self) -> bool:
+        """Whether it was trained on rows that may lack values, so that NaN is one."""
+        return self.recipe.missing == "nan"
+
+    @property
     def recognition(self) -> Recognition:
         """From prepared rows to their posteriors."""
         return self.autoencoder.posterior
@@ -89,18 +98,26 @@ class TrainedModel:
         return float(low.min()), float(high.max())
 
     def prepare(
-        self, x: Num[np.ndarray, "rows features"], *, training: bool = False
+        self,
+        x: Num[np.ndarray, "rows features"],
+        *,
+        training: bool = False,
+        allow_missing: bool | None = None,
     ) -> Float[np.ndarray, "rows features"]:
         """Rows as the model is given them: checked, scaled, and binary if it was trained on binary pixels.
 
         Args:
             x: rows in the user's units.
             training: keep the pixels grey that training makes binary anew whenever it sees them.
+            allow_missing: let NaN pass, as a missing value; by default if the model was trained with such.
 
         Raises:
             InvalidDataError: what cannot be used, and where.
         """
-        x = check_rows(x, n_features=self.n_features, feature_names=self.feature_names)
+        about = {"n_features": self.n_features, "feature_names": self.feature_names}
+        x = check_rows(
+            x, allow_missing=self.sees_missing if allow_missing is None else allow_missing, **about
+        )
         rows = self.preparation(x, training=training)
         if self.likelihood in ON_UNIT_INTERVAL:
             name = "x (values as scaled)"
@@ -161,6 +178,70 @@ class TrainedModel:
             self.autoencoder.model, self.recognition, self.prepare(x), key, method, show
         )
 
+    def impute(
+        self,
+        x: Num[np.ndarray, "rows features"],
+        method: inference.ImputationMethod,
+        n_draws: int = 0,
+        seed: int = 0,
+        noise: Noise | None = None,
+        show: inference.Show = inference.show_nothing,
+    ) -> inference.Imputation:
+        """What is missing of rows, given what was observed of them; see `aevb.inference.impute`.
+
+        Any model can be asked, also one that was trained on complete rows. Importance samples come from posteriors
+        that are refined row by row, where codes are continuous: an encoder's own are often far off where much is
+        missing.
+
+        Args:
+            x: rows in the user's units, NaN where a value is missing, at random.
+            method: how.
+            n_draws: how many imputations to draw beside the mean.
+            seed: of all randomness.
+            noise: through which the other values were observed, scaled units; all values are then found out.
+            show: called with the share of the rows that are done.
+
+        Returns:
+            The imputation in the user's units and, if that is float32 or float64, in the type of `x`; values that
+            were observed without noise are bit for bit those of `x`.
+
+        Raises:
+            InvalidDataError: see `prepare`.
+            InvalidRecipeError: settings, or noise or recognition that does not go with the method.
+        """
+        rows, key = self.prepare(x, allow_missing=True), jax.random.key(seed)
+        recognition = self._recognition_to_impute(method, noise, key)
+        found = inference.impute(self.autoencoder.model, recognition, rows, key, method, n_draws, noise, show)
+        dtype = x.dtype if x.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+        given, scale = x.astype(dtype), np.asarray(self.preparation.scaling.scale, dtype)
+        known = ~np.isnan(given) if noise is None else np.zeros(x.shape, bool)
+
+        def filled(values: np.ndarray) -> np.ndarray:
+            return np.where(known, given, self._undo(values).astype(dtype))
+
+        return dataclasses.replace(
+            found,
+            mean=filled(found.mean),
+            sd=found.sd * scale,
+            monte_carlo_error=found.monte_carlo_error * scale,
+            draws=None if found.draws is None else filled(found.draws),
+        )
+
+    def _recognition_to_impute(
+        self, method: inference.ImputationMethod, noise: Noise | None, key: PRNGKey
+    ) -> Recognition:
+        if not isinstance(method, inference.ImportanceImputation):
+            if isinstance(self.autoencoder.encoder, RowSearch):
+                raise InvalidRecipeError(
+                    f"the method {method.name} encodes rows at every step, which takes an encoder network, and this "
+                    "model was trained without one (recognition 'per-row'): use the method importance"
+                )
+            return self.recognition
+        if FAMILIES[self.recipe.posterior].route == "discrete":
+            return self.recognition
+        seen = seen_through(noise, self.autoencoder.model)
+        return inference.Refined(AutoEncoder(seen, self.autoencoder.encoder), key)
+
     def _undo(self, x: np.ndarray) -> np.ndarray:
         return self.preparation.scaling.undo(x)
 
@@ -175,7 +256,7 @@ class TrainedModel:
             "image_shape": self.image_shape,
             "importance_samples": self.importance_samples,
         }
-        save_model(path, self.autoencoder, about)
+        save_model(path, without_search(self.autoencoder), about)
 
     @classmethod
     def load(cls, path: Path, networks: Mapping[str, type[eqx.Module]] | None = None) -> "TrainedModel":
@@ -189,7 +270,7 @@ class TrainedModel:
             recipe = Recipe.parse(about["recipe"], source=f"{path}: the recipe inside")
             scaling = Scaling(tuple(about["scaling"]["loc"]), tuple(about["scaling"]["scale"]))
             model = cls(
-                autoencoder,
+                with_search(autoencoder, recipe.seed),
                 Preparation(scaling, recipe.binarize, recipe.seed),
                 recipe,
                 about["likelihood"],
@@ -207,7 +288,8 @@ class TrainedModel:
 
     def _consistent(self) -> list[tuple[str, bool]]:
         """What must hold of a model that someone else may have written, and whether it does."""
-        model, scaling, n = self.autoencoder.model, self.preparation.scaling, self.n_features
+        encoder, model = self.autoencoder.encoder, self.autoencoder.model
+        scaling, n = self.preparation.scaling, self.n_features
         weights = jax.tree.leaves(learned(self.autoencoder))
         names, shape = self.feature_names, self.image_shape
         return [
@@ -216,7 +298,15 @@ class TrainedModel:
             ("the likelihood", self.likelihood in get_args(Likelihood)),
             ("the likelihood's kind", model.decoder.is_density == (self.likelihood != "bernoulli")),
             ("whether the likelihood is normalized", self.is_normalized or self.likelihood == "bernoulli"),
-            ("the posterior", self.autoencoder.encoder.family == self.recipe.posterior),
+            (
+                "the kind of recognition",
+                isinstance(encoder, RowSearch) == (self.recipe.recognition == "per-row"),
+            ),
+            (
+                "what the encoder is given",
+                isinstance(encoder, RowSearch) or encoder.sees_mask == self.sees_missing,
+            ),
+            ("the posterior", encoder.family == self.recipe.posterior),
             ("the number of latents", model.prior(None).event_shape == (self.code_width,)),
             ("the feature names", names is None or len(names) == n),
             ("the image shape", shape is None or math.prod(shape) == n),

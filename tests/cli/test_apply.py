@@ -1,48 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 
 import aevb as library
 from command_line import aevb, is_png, must, write_table
-
-
-def test_evaluate_reports_the_bound_of_the_run(digits_run):
-    results = json.loads(must("evaluate", digits_run, "--json", "--importance-samples", 20))
-    summary = json.loads((digits_run / "summary.json").read_text())
-    assert results["rows"] == 300
-    assert results["cross_entropy_bound"] == pytest.approx(summary["test_cross_entropy_bound"], abs=1e-4)
-    assert results["importance_weighted_cross_entropy"] > results["cross_entropy_bound"]
-    assert not {"elbo", "log_p"} & set(results)
-
-
-def test_evaluate_keeps_the_two_errors_apart(table_run):
-    options = ("--json", "--importance-samples", 50)
-    results = json.loads(must("evaluate", table_run, table_run.parent / "table.csv", *options))
-    assert results["rows"] == 60
-    assert results["log_p"] > results["elbo"] - 3 * results["log_p_monte_carlo_error"]
-    assert 0 < results["log_p_monte_carlo_error"] < results["log_p_sampling_error"]
-    assert 1 <= results["effective_samples_median"] <= 50
-
-
-def test_evaluate_prints_a_table(digits_run, table_run):
-    grey = must("evaluate", digits_run, "--importance-samples", 20)
-    assert "cross-entropy bound" in grey
-    assert "log p(x)" not in grey
-    density = must("evaluate", table_run, "--importance-samples", 20)
-    for words in (
-        "evidence lower bound",
-        "log p(x), K = 20",
-        "Monte Carlo error",
-        "sampling error",
-        "effectively",
-    ):
-        assert words in density
-
-
-def test_one_sample_has_no_monte_carlo_error(table_run):
-    results = json.loads(must("evaluate", table_run, "--json", "--importance-samples", 1))
-    assert results["log_p_monte_carlo_error"] is None
 
 
 def read(path):
@@ -120,10 +80,6 @@ def test_plot_draws_all_pictures_again(table_run):
 def test_a_saved_model_is_used_like_a_run_but_has_no_data_of_its_own(digits_run, tmp_path):
     library.load(digits_run).save(tmp_path / "model")
     must("sample", tmp_path / "model", "-n", 2, "--out", tmp_path / "x.npy")
-    must("evaluate", tmp_path / "model", tmp_path / "x.npy", "--importance-samples", 5)
-    refused = aevb("evaluate", tmp_path / "model")
-    assert refused.code == 2
-    assert "name the data" in refused.err
     assert "not a run's folder" in aevb("plot", tmp_path / "model").err
 
 

@@ -50,8 +50,13 @@ def load_run(path: Path) -> TrainedModel:
     )
 
 
-def rows_for(model: TrainedModel, data: str, data_dir: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rows to apply a model to, columns as it was trained on them, and their labels if there are any."""
+def rows_for(
+    model: TrainedModel, data: str, data_dir: Path | None, *, allow_missing: bool | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows to apply a model to, columns as it was trained on them, and their labels if there are any.
+
+    Values may be missing if the model was trained with such, or as `allow_missing` says.
+    """
     return load_rows(
         data,
         n_features=model.n_features,
@@ -59,4 +64,5 @@ def rows_for(model: TrainedModel, data: str, data_dir: Path | None) -> tuple[np.
         label=model.recipe.label,
         drop=model.recipe.drop,
         data_dir=data_dir,
+        allow_missing=model.sees_missing if allow_missing is None else allow_missing,
     )

@@ -9,11 +9,14 @@ import typer
 
 from aevb import __version__
 from aevb.cli.apply import decode, encode, reconstruct, sample
+from aevb.cli.complete import complete
 from aevb.cli.datasets import datasets
 from aevb.cli.evaluate import evaluate
 from aevb.cli.families import families
+from aevb.cli.impute import impute
 from aevb.cli.lab import lab
 from aevb.cli.plot import plot
+from aevb.cli.score import score
 from aevb.cli.train import make_train
 from aevb.errors import AevbError
 
@@ -36,7 +39,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(make_train())
-for command in (evaluate, sample, encode, decode, reconstruct, plot, datasets, families):
+for command in (
+    evaluate,
+    score,
+    sample,
+    encode,
+    decode,
+    reconstruct,
+    impute,
+    complete,
+    plot,
+    datasets,
+    families,
+):
     app.command()(command)
 app.add_typer(lab, name="lab")
 

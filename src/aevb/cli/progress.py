@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
@@ -61,6 +62,15 @@ def introduce(console: Console, run: Run) -> None:
         f"{run.assembly.likelihood} likelihood, {recipe.latents} latents, {recipe.posterior} posterior, "
         f"{choose_prior(recipe.prior, recipe.posterior)} prior, {objective_name(recipe, run.assembly.autoencoder)}",
     )
+    if recipe.missing == "nan":
+        missing = float(np.isnan(data.train).mean())
+        write(console, f"{missing:.1%} of the training rows' values are missing, at random as is assumed")
+    if recipe.recognition == "per-row":
+        write(
+            console,
+            "Every training row has parameters of q(z) of its own. Those of other rows are searched for in every "
+            "evaluation: --evaluate-every makes them fewer.",
+        )
     if not run.assembly.is_normalized:
         write(
             console,

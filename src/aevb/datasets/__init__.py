@@ -1,6 +1,6 @@
 """Data in: named sets, the user's own files, checks, splits and scaling. NumPy arrays throughout; no JAX."""
 
-from aevb.datasets.checks import check_rows, check_support, name_cell
+from aevb.datasets.checks import check_observed, check_rows, check_support, name_cell
 from aevb.datasets.dataset import Dataset, split_rows
 from aevb.datasets.loading import load, load_rows
 from aevb.datasets.scaling import Scaling
@@ -13,6 +13,7 @@ __all__ = [
     "DatasetInfo",
     "Scaling",
     "Table",
+    "check_observed",
     "check_rows",
     "check_support",
     "describe",

@@ -23,8 +23,9 @@ def check_rows(
     n_features: int | None = None,
     feature_names: Sequence[str] | None = None,
     min_rows: int = 1,
+    allow_missing: bool = False,
 ) -> Num[np.ndarray, "rows features"]:
-    """The rows as a two-dimensional array of finite real numbers.
+    """The rows as a two-dimensional array of finite real numbers, NaN among them where those are allowed.
 
     The dtype is kept (unsigned bytes stay bytes, which tells the scaling that they are pixels), except that
     booleans and half floats become float32, and long doubles and objects that are all numbers float64.
@@ -35,6 +36,7 @@ def check_rows(
         n_features: how many columns there must be; None accepts any number.
         feature_names: names of the columns, for the errors.
         min_rows: how many rows there must be.
+        allow_missing: let NaN pass, as a missing value. Infinite values are refused always.
 
     Raises:
         InvalidDataError: anything else, and where it is.
@@ -50,7 +52,7 @@ def check_rows(
     rows = _as_real(np.asarray(x), name, feature_names)
     _check_shape(rows, name, n_features, min_rows)
     if rows.dtype.kind == "f":
-        _check_finite(rows, name, feature_names)
+        _check_finite(rows, name, feature_names, allow_missing)
     return rows
 
 
@@ -65,7 +67,7 @@ def check_support(
     """Refuses rows with a value outside the interval that a likelihood is defined on.
 
     Args:
-        x: finite rows, in the units that the likelihood sees.
+        x: rows in the units that the likelihood sees; NaN, for a missing value, passes.
         likelihood: its name, for the error.
         support: the closed interval `(low, high)`.
         name: what to call the array in an error.
@@ -80,6 +82,8 @@ def check_support(
     if x.min() >= low and x.max() <= high:
         return
     outside = (x < low) | (x > high)
+    if not outside.any():  # the least and greatest were NaN
+        return
     row, column = (int(i) for i in np.argwhere(outside)[0])
     raise InvalidDataError(
         f"the {likelihood} likelihood needs values in [{low:g}, {high:g}], but {name} has {x[row, column]:g} "
@@ -138,16 +142,44 @@ def _check_shape(rows: np.ndarray, name: str, n_features: int | None, min_rows: 
         )
 
 
-def _check_finite(rows: np.ndarray, name: str, feature_names: Sequence[str] | None) -> None:
+def check_observed(x: Num[np.ndarray, "rows features"], feature_names: Sequence[str] | None = None) -> None:
+    """Refuses training rows with a column of missing values only: nothing can be learned of it.
+
+    Raises:
+        InvalidDataError: naming such columns.
+
+    >>> check_observed(np.array([[1.0, np.nan], [np.nan, 2.0]]))
+    """
+    if x.dtype.kind != "f":
+        return
+    never = np.flatnonzero(np.isnan(x).all(axis=0)).tolist()
+    if len(never):
+        names = [f"'{feature_names[j]}' ({j})" if feature_names else str(j) for j in never]
+        shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        raise InvalidDataError(
+            f"nothing can be learned of {_count_of(len(names), 'column')} of which none of the {len(x)} training rows "
+            f"has a value: {shown}. Leave such columns out: of a table with --drop, of an array before it is given."
+        )
+
+
+def _check_finite(
+    rows: np.ndarray, name: str, feature_names: Sequence[str] | None, allow_missing: bool
+) -> None:
     # NaN and infinity survive a minimum and a maximum, so that clean rows, the usual case, need no mask.
     if np.isfinite(rows.min()) and np.isfinite(rows.max()):
         return
-    broken = ~np.isfinite(rows)
+    broken = np.isinf(rows) if allow_missing else ~np.isfinite(rows)
+    if not broken.any():
+        return
     row, column = (int(i) for i in np.argwhere(broken)[0])
-    kind = "a missing value (NaN)" if np.isnan(rows[row, column]) else "an infinite value (inf)"
+    is_nan = np.isnan(rows[row, column])
+    kind, cells = "an infinite value (inf)", "infinite cell" if allow_missing else "NaN or infinite cell"
+    advice = "Remove those rows, or fill the cells, first."
+    if is_nan:
+        kind = "a missing value (NaN)"
+        advice += " Or let a model learn from what is observed: train it with --missing nan (missing='nan')."
     raise InvalidDataError(
-        f"{name} has {kind} at {name_cell(row, column, feature_names)}, and "
-        f"{_count(broken, 'NaN or infinite cell')} in all. Remove those rows, or fill the cells, first."
+        f"{name} has {kind} at {name_cell(row, column, feature_names)}, and {_count(broken, cells)} in all. {advice}"
     )
 
 

@@ -27,6 +27,7 @@ def read_file(
     drop: Sequence[str | int] = (),
     optional: bool = False,
     image_shape: tuple[int, int] | None = None,
+    allow_missing: bool = False,
 ) -> Dataset:
     """Reads a file as it is: nothing held out, the cells of a table not yet checked.
 
@@ -36,6 +37,7 @@ def read_file(
         drop: columns to leave out, in a table.
         optional: pass over a `label` or `drop` that the table does not have.
         image_shape: `(height, width)` of the images whose pixels the rows are.
+        allow_missing: let NaN pass in an array; in a table it always does, and is left to `load`.
 
     Raises:
         InvalidDataError: the file cannot be read as numbers, with the place and the reason.
@@ -52,11 +54,11 @@ def read_file(
     elif (label is not None or drop) and not optional:
         raise InvalidRecipeError(f"{path}: a label or dropped column can be named in a table (CSV) only.")
     else:
-        dataset = _read_arrays(path)
+        dataset = _read_arrays(path, allow_missing)
     return dataset if image_shape is None else _with_image_shape(dataset, image_shape)
 
 
-def _read_arrays(path: Path) -> Dataset:
+def _read_arrays(path: Path, allow_missing: bool) -> Dataset:
     """The arrays of an .npy or .npz file."""
     try:
         # Opened here, because NumPy leaves a damaged archive open.
@@ -70,12 +72,12 @@ def _read_arrays(path: Path) -> Dataset:
             "which aevb never loads because loading one can run code. Save arrays of numbers with "
             "numpy.save or numpy.savez."
         ) from error
-    return _from_arrays(path, arrays)
+    return _from_arrays(path, arrays, allow_missing)
 
 
-def _from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Dataset:
+def _from_arrays(path: Path, arrays: Mapping[str, np.ndarray], allow_missing: bool) -> Dataset:
     if len(arrays) == 1:
-        return _flattened(path, *arrays.values())
+        return _flattened(path, allow_missing, *arrays.values())
 
     def first_of(names: Sequence[str]) -> np.ndarray | None:
         return next((arrays[name] for name in names if name in arrays), None)
@@ -86,11 +88,13 @@ def _from_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> Dataset:
             f"{path} holds the arrays {', '.join(arrays) or '(none)'}: call the rows x, or x_train and "
             "x_test, and their labels y, or y_train and y_test."
         )
-    return _flattened(path, x_train, first_of(_TRAIN_LABELS), first_of(_TEST), first_of(_TEST_LABELS))
+    labels, test_labels = first_of(_TRAIN_LABELS), first_of(_TEST_LABELS)
+    return _flattened(path, allow_missing, x_train, labels, first_of(_TEST), test_labels)
 
 
 def _flattened(
     path: Path,
+    allow_missing: bool,
     x_train: np.ndarray,
     y_train: np.ndarray | None = None,
     x_test: np.ndarray | None = None,
@@ -114,17 +118,18 @@ def _flattened(
             )
     return Dataset(
         str(path),
-        _as_rows(x_train, str(path)),
+        _as_rows(x_train, str(path), allow_missing),
         y_train,
-        None if x_test is None else _as_rows(x_test, f"{path} (test)"),
+        None if x_test is None else _as_rows(x_test, f"{path} (test)", allow_missing),
         y_test,
         image_shape=(shape[1], shape[2]) if len(shape) == 3 else None,
     )
 
 
-def _as_rows(x: np.ndarray, name: str) -> np.ndarray:
+def _as_rows(x: np.ndarray, name: str, allow_missing: bool) -> np.ndarray:
     # Not -1, which NumPy cannot resolve for an empty array.
-    return check_rows(x.reshape(len(x), int(np.prod(x.shape[1:]))), name=name)
+    rows = x.reshape(len(x), int(np.prod(x.shape[1:])))
+    return check_rows(rows, name=name, allow_missing=allow_missing)
 
 
 def _with_image_shape(dataset: Dataset, image_shape: tuple[int, int]) -> Dataset:

@@ -24,6 +24,7 @@ def load(
     image_shape: tuple[int, int] | None = None,
     test: float | int = 0.1,
     seed: int = 0,
+    allow_missing: bool = False,
 ) -> Dataset:
     """Loads a data set to train on.
 
@@ -35,6 +36,7 @@ def load(
         image_shape: `(height, width)` where the rows of a file are the pixels of images.
         test: the fraction of a file's rows to hold out as test rows, if it names none itself; 0 for none.
         seed: decides which.
+        allow_missing: take NaN and empty cells of a file for missing values, instead of refusing them.
 
     Raises:
         DatasetUnavailableError: there is no such set or file, or it is not the published one.
@@ -49,8 +51,10 @@ def load(
         if image_shape is not None:
             raise InvalidRecipeError(f"the images of '{source}' have a known shape: leave image_shape out.")
         return load_named(str(source), data_dir)
-    dataset = read_file(_existing(source), label=label, drop=drop, image_shape=image_shape)
-    return _hold_out(_checked(dataset), test, seed)
+    dataset = read_file(
+        _existing(source), label=label, drop=drop, image_shape=image_shape, allow_missing=allow_missing
+    )
+    return _hold_out(_checked(dataset, allow_missing), test, seed)
 
 
 def load_rows(
@@ -61,6 +65,7 @@ def load_rows(
     label: str | int | None = None,
     drop: Sequence[str | int] = (),
     data_dir: str | Path | None = None,
+    allow_missing: bool = False,
 ) -> tuple[Num[np.ndarray, "rows features"], Shaped[np.ndarray, " rows"] | None]:
     """Loads rows to apply a trained model to, and their labels if there are any.
 
@@ -74,6 +79,7 @@ def load_rows(
         label: the column of labels, if the table has it.
         drop: columns to leave out, if the table has them.
         data_dir: a folder to look in first for the files of a named set.
+        allow_missing: as in `load`.
 
     Raises:
         DatasetUnavailableError: as in `load`.
@@ -82,21 +88,26 @@ def load_rows(
     if source in NAMES:
         dataset = load_named(str(source), data_dir)
     else:
-        dataset = _read_to_apply(_existing(source), label, drop, n_features)
+        dataset = _read_to_apply(_existing(source), label, drop, n_features, allow_missing)
     x, y = (dataset.x_train, dataset.y_train) if dataset.x_test is None else (dataset.x_test, dataset.y_test)
     if feature_names and dataset.feature_names:
         x = _matched(x, dataset.feature_names, feature_names, dataset.name)
-    return check_rows(x, name=dataset.name, n_features=n_features, feature_names=feature_names), y
+    about = {"name": dataset.name, "n_features": n_features, "feature_names": feature_names}
+    return check_rows(x, allow_missing=allow_missing, **about), y
 
 
 def _read_to_apply(
-    path: Path, label: str | int | None, drop: Sequence[str | int], n_features: int | None
+    path: Path,
+    label: str | int | None,
+    drop: Sequence[str | int],
+    n_features: int | None,
+    allow_missing: bool,
 ) -> Dataset:
     """A file's rows without the columns to leave out, which it need not have."""
-    dataset = read_file(path, label=label, drop=drop, optional=True)
+    dataset = read_file(path, label=label, drop=drop, optional=True, allow_missing=allow_missing)
     if dataset.feature_names is None and dataset.n_features != n_features:
         # Columns without names are left out by their number, unless they are just the features.
-        whole = read_file(path, optional=True)
+        whole = read_file(path, optional=True, allow_missing=allow_missing)
         return whole if whole.n_features == n_features else dataset
     return dataset
 
@@ -120,15 +131,13 @@ def _refuse_columns(source: str | Path, label: str | int | None, drop: Sequence[
         raise InvalidRecipeError(f"'{source}' has no columns to name: leave label and drop out.")
 
 
-def _checked(dataset: Dataset) -> Dataset:
-    names = dataset.feature_names
+def _checked(dataset: Dataset, allow_missing: bool) -> Dataset:
+    about = {"feature_names": dataset.feature_names, "allow_missing": allow_missing}
     x_test = dataset.x_test
     return replace(
         dataset,
-        x_train=check_rows(dataset.x_train, name=dataset.name, feature_names=names, min_rows=2),
-        x_test=None
-        if x_test is None
-        else check_rows(x_test, name=f"{dataset.name} (test)", feature_names=names),
+        x_train=check_rows(dataset.x_train, name=dataset.name, min_rows=2, **about),
+        x_test=None if x_test is None else check_rows(x_test, name=f"{dataset.name} (test)", **about),
     )
 
 

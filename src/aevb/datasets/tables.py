@@ -22,6 +22,8 @@ from aevb.errors import InvalidDataError
 _DELIMITERS = ("\t", ";", ",")
 
 _ADVICE = "Leave the column out with --drop (drop=), or name it as the labels with --label (label=)."
+# What other programs write where there is no value.
+_NO_VALUE = ("na", "n/a", "#n/a", "none", "null", "missing", "?", "-", ".")
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,6 +245,8 @@ def _text_in_cell(row: list[str], line: int, layout: _Layout) -> InvalidDataErro
     advice = _ADVICE
     if re.fullmatch(r"\s*[-+]?\d+,\d+\s*", row[i]):
         advice = "Write numbers with a decimal point."
+    elif row[i].strip().lower() in _NO_VALUE:
+        advice = "Leave a cell empty, or write NaN, where a value is missing, and train with --missing nan."
     elif line == 1:
         advice += " If this line is a header, no name in it may be a number."
     return InvalidDataError(

@@ -1,18 +1,49 @@
 """What a trained model is for: likelihoods, codes, reconstructions, samples."""
 
+from aevb.inference.annealed import Annealed
+from aevb.inference.bidirectional import Sandwich, sandwich
+from aevb.inference.chain_imputation import MetropolisWithinGibbs, PseudoGibbs
 from aevb.inference.codes import decode, encode, kl_per_latent, sample
+from aevb.inference.diagnostics import LatentDiagnostics, latent_diagnostics
+from aevb.inference.gaps import inference_gaps
+from aevb.inference.hmc_density import HMCDensity
 from aevb.inference.importance import Importance
+from aevb.inference.imputation import Imputation, ImputationMethod, Observation, impute
 from aevb.inference.marginal import MarginalEstimate, MarginalMethod, Show, log_marginal, show_nothing
+from aevb.inference.posterior import PosteriorEstimate, posterior
+from aevb.inference.refined import Refined
+from aevb.inference.sampled import HMC, PosteriorSamples, sample_posterior
+from aevb.inference.weighted_imputation import ImportanceImputation
 
 __all__ = [
+    "HMC",
+    "Annealed",
+    "HMCDensity",
     "Importance",
+    "ImportanceImputation",
+    "Imputation",
+    "ImputationMethod",
+    "LatentDiagnostics",
     "MarginalEstimate",
     "MarginalMethod",
+    "MetropolisWithinGibbs",
+    "Observation",
+    "PosteriorEstimate",
+    "PosteriorSamples",
+    "PseudoGibbs",
+    "Refined",
+    "Sandwich",
     "Show",
     "decode",
     "encode",
+    "impute",
+    "inference_gaps",
     "kl_per_latent",
+    "latent_diagnostics",
     "log_marginal",
+    "posterior",
     "sample",
+    "sample_posterior",
+    "sandwich",
     "show_nothing",
 ]

@@ -11,10 +11,11 @@ from aevb.models.decoders import (
     Likelihood,
     make_decoder,
 )
-from aevb.models.encoders import Encoder
+from aevb.models.encoders import Encoder, RecognitionModel
 from aevb.models.heads import code_width, head
 from aevb.models.latent_variable_model import AmortizedPosterior, AutoEncoder, LatentVariableModel
 from aevb.models.priors import Prior, choose_prior
+from aevb.models.row_table import RowTable
 from aevb.models.saved import load_model, save_model
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "LatentVariableModel",
     "Likelihood",
     "Prior",
+    "RecognitionModel",
+    "RowTable",
     "choose_prior",
     "code_width",
     "head",

@@ -1,5 +1,7 @@
 """Recognition models q(z|x)."""
 
+from abc import abstractmethod
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,28 @@ from aevb.typing import PRNGKey, Rows
 Features = dict[str, Float[Array, "batch ..."]]
 
 
-class Encoder(Conditional):
+class RecognitionModel(Conditional):
+    """q(z|x), in two steps: from rows to unconstrained parameters of a family, and from these to distributions."""
+
+    family: eqx.AbstractVar[str]
+    n_categories: eqx.AbstractVar[int]
+    sees_mask: eqx.AbstractVar[bool]
+
+    @abstractmethod
+    def features(self, batch: Batch) -> Features:
+        """Unconstrained parameters of q(z|x), shape `(batch, ...)` each."""
+
+    def build(self, features: Features) -> Distribution:
+        """q(z|x) from its unconstrained parameters."""
+        layers = head(self.family, self.n_categories)
+        return layers.build(*(features[name] for name in layers.features))
+
+    def __call__(self, batch: Batch) -> Distribution:
+        """q(z|x) of batch shape `(batch,)` and event shape `(code width,)`."""
+        return self.build(self.features(batch))
+
+
+class Encoder(RecognitionModel):
     """q(z|x): a network, and a linear head for each parameter of a family of distributions.
 
     With the family `gaussian` q(z|x) = N(mu(x), diag(sigma^2(x))) (Kingma & Welling 2014, equation 9 and
@@ -63,19 +86,10 @@ class Encoder(Conditional):
         self.n_categories = n_categories
         self.sees_mask = sees_mask
 
-    def __call__(self, batch: Batch) -> Distribution:
-        """q(z|x) of batch shape `(batch,)` and event shape `(code width,)`."""
-        return self.build(self.features(batch))
-
     def features(self, batch: Batch) -> Features:
         """What the heads' linear layers give, shape `(batch, ...)` each: unconstrained parameters of q(z|x)."""
         h = self.network(self._inputs(batch))
         return {name: layer(h) for name, layer in self.heads.items()}
-
-    def build(self, features: Features) -> Distribution:
-        """q(z|x) from its unconstrained parameters."""
-        layers = head(self.family, self.n_categories)
-        return layers.build(*(features[name] for name in layers.features))
 
     def _inputs(self, batch: Batch) -> Rows:
         if not self.sees_mask:

@@ -11,7 +11,7 @@ from aevb.distributions import FAMILIES, CategoricalCodes, Distribution, kl_dive
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant
 from aevb.models.decoders import Decoder
-from aevb.models.encoders import Encoder, Features
+from aevb.models.encoders import Features, RecognitionModel
 from aevb.typing import Codes, PerRow, PRNGKey, Rows
 
 
@@ -131,11 +131,11 @@ class AutoEncoder(eqx.Module):
 
     Args:
         model: p(z) p(x|z).
-        encoder: q(z|x).
+        encoder: q(z|x), usually an `Encoder`.
     """
 
     model: LatentVariableModel
-    encoder: Encoder
+    encoder: RecognitionModel
 
     def posterior(self, batch: Batch) -> AmortizedPosterior:
         """q(z|x) for the rows of a batch."""

@@ -16,10 +16,11 @@ from aevb.models.decoders import BernoulliDecoder, ContinuousBernoulliDecoder, G
 from aevb.models.encoders import Encoder
 from aevb.models.latent_variable_model import AutoEncoder, LatentVariableModel
 from aevb.models.priors import Prior
+from aevb.models.row_table import RowTable
 from aevb.networks import MLP, Linear, OverRows
 
 _OWN = (
-    *(AutoEncoder, LatentVariableModel, Prior, Encoder),
+    *(AutoEncoder, LatentVariableModel, Prior, Encoder, RowTable),
     *(BernoulliDecoder, ContinuousBernoulliDecoder, GaussianDecoder, MLP, Linear, OverRows, Constant),
 )
 # A user's network is usually made of Equinox's layers and JAX's activations: holders of data, and plain functions.

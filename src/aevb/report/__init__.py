@@ -1,7 +1,9 @@
 """Pictures of a trained model, from plain arrays and records only: each function returns a `Figure`."""
 
 from aevb.report.codes import codes_scatter
+from aevb.report.completions import completions
 from aevb.report.curves import kl_per_latent, learning_curve
+from aevb.report.evaluation import bound_gaps, importance_curve, latent_information
 from aevb.report.feature_maps import feature_manifold, feature_means
 from aevb.report.features import feature_reconstructions, feature_samples
 from aevb.report.gradients import gradient_variances
@@ -11,7 +13,9 @@ from aevb.report.simplex import simplex_scatter
 from aevb.report.style import save_figure
 
 __all__ = [
+    "bound_gaps",
     "codes_scatter",
+    "completions",
     "feature_manifold",
     "feature_means",
     "feature_reconstructions",
@@ -19,7 +23,9 @@ __all__ = [
     "gradient_variances",
     "grid_probabilities",
     "image_grid",
+    "importance_curve",
     "kl_per_latent",
+    "latent_information",
     "learning_curve",
     "manifold",
     "manifold_grid",

@@ -1,4 +1,7 @@
-"""Data that are not images beside what a model makes of them: a panel for each feature, in the user's units."""
+"""Data that are not images beside what a model makes of them: a panel for each feature, in the user's units.
+
+A value that is missing, NaN, has no place in a panel; the others of its row do.
+"""
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -13,6 +16,7 @@ from aevb.report.style import BLUE, INK, MUTED, RED, few_ticks, styled
 
 OtherTable = Real[np.ndarray, "_ _"]  # compared with the first by hand, for an error that says what to do
 Bins = Float[np.ndarray, " bins"]
+NOTHING = "no value observed"
 Column = Real[np.ndarray, " rows"]
 
 
@@ -27,7 +31,7 @@ def feature_reconstructions(
     """Reconstructed against original values of each feature; on the diagonal they are equal.
 
     Args:
-        x: the rows, in the user's units, shape `(rows, features)`.
+        x: the rows, in the user's units, shape `(rows, features)`; NaN where a value is missing.
         x_mean: the mean of p(x | z) for each, same shape and units.
         feature_names: one for each feature; `feature 1`, ... if not given. The first 12 features are drawn,
             and the picture says so where there are more.
@@ -46,13 +50,18 @@ def feature_reconstructions(
             f"expected a reconstruction for each row: shapes {x.shape} and {x_mean.shape} differ"
         )
     figure, drawn = panels(x, feature_names, title)
-    for axes, original, mean in zip(drawn, x.T, x_mean.T, strict=False):
+    for axes, every, mean in zip(drawn, x.T, x_mean.T, strict=False):
+        observed = ~np.isnan(every)
+        original, mean = every[observed], mean[observed]
+        if not len(original):
+            _note(axes, NOTHING)
+            continue
         low, high = _span(np.concatenate([original, mean]))
         axes.plot([low, high], [low, high], color=MUTED, lw=0.8, zorder=1)
-        alpha = float(np.clip((300 / len(x)) ** 0.4, 0.25, 0.8))
+        alpha = float(np.clip((300 / len(original)) ** 0.4, 0.25, 0.8))
         axes.scatter(original, mean, s=6, alpha=alpha, color=BLUE, lw=0, rasterized=True, zorder=2)
         axes.set(xlim=(low, high), ylim=(low, high), box_aspect=1)
-        if len(x) > 1:
+        if len(original) > 1:
             _note(axes, _explained(original, mean))
         few_ticks(axes.xaxis, 4)
         few_ticks(axes.yaxis)
@@ -75,7 +84,7 @@ def feature_samples(
     written.
 
     Args:
-        x: rows of data, in the user's units, shape `(rows, features)`.
+        x: rows of data, in the user's units, shape `(rows, features)`; NaN where a value is missing.
         x_samples: samples of the model, in the same units, shape `(samples, features)`.
         feature_names: one for each feature; `feature 1`, ... if not given. The first 12 features are drawn,
             and the picture says so where there are more.
@@ -92,7 +101,11 @@ def feature_samples(
     if x.shape[1] != x_samples.shape[1] or not len(x_samples):
         raise InvalidDataError(f"expected samples of {x.shape[1]} features, got the shape {x_samples.shape}")
     figure, drawn = panels(x, feature_names, title)
-    for axes, data, samples in zip(drawn, x.T, x_samples.T, strict=False):
+    for axes, every, samples in zip(drawn, x.T, x_samples.T, strict=False):
+        data = every[~np.isnan(every)]
+        if not len(data):
+            _note(axes, NOTHING)
+            continue
         edges = _edges(data, samples)
         density, sampled = (_density(values, edges) for values in (data, samples))
         axes.stairs(density, edges, fill=True, color=BLUE, alpha=0.35)

@@ -188,8 +188,9 @@ def _filled(x: Images, columns: int) -> Float[np.ndarray, "columns pixels"]:
 def _limits(x: Images, value_range: Range | None) -> tuple[float, float]:
     if not len(x):
         raise InvalidDataError("expected at least one image, got none")
-    low, high = (float(value) for value in value_range or (x.min(), x.max()))
-    if value_range is None and low >= 0 and high <= 1:
+    # fmin and fmax pass over NaN, a missing pixel.
+    low, high = map(float, value_range or (np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)))
+    if value_range is None and not (low < 0 or high > 1):
         return 0.0, 1.0
     return (low, high) if low < high else (low - 0.5, low + 0.5)
 

@@ -1,5 +1,7 @@
 """A chunk: minibatches that one compiled program runs through."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from aevb.batch import Batch
-from aevb.models import AutoEncoder, split_learned
+from aevb.models import AutoEncoder, RowTable, split_learned
 from aevb.objectives import Bound, Objective
 from aevb.training.optimizers import Optimizer
 from aevb.typing import PRNGKey, Scalar, Tree
@@ -34,6 +36,7 @@ def run_chunk(
     *,
     optimizer: Optimizer,
     binarize: bool,
+    missing: bool,
 ) -> tuple[tuple[AutoEncoder, Objective, Tree], Trace, dict[str, Scalar]]:
     """Take the first `n_steps` steps of `order`, which has one fixed shape so that this compiles once.
 
@@ -46,6 +49,7 @@ def run_chunk(
         key: the run's key.
         optimizer: how to ascend.
         binarize: draw binary pixels from the grey ones.
+        missing: give every batch a mask, which leaves out the values that are NaN.
 
     Returns:
         The new state; for each step the sums over rows of the bound and its parts and the `loss`, the quantity that
@@ -56,6 +60,7 @@ def run_chunk(
     learned, rest = split_learned((autoencoder, objective))
     running, fixed = eqx.partition(rest, eqx.is_array)  # a model's constants, and what an objective keeps
     rule = optimizer.build()
+    numbered = isinstance(autoencoder.encoder, RowTable)  # the number of a padding row, -1, gets no gradient
 
     def loss(
         learned: Tree, running: Tree, batch: Batch, key: PRNGKey
@@ -70,7 +75,8 @@ def run_chunk(
 
     def minibatch(i: Array) -> tuple[Batch, PRNGKey]:
         noise_key, pixel_key = jax.random.split(jax.random.fold_in(key, first_step + i))
-        return _gather(x, order[i], pixel_key if binarize else None), noise_key
+        batch = _gather(x, order[i], pixel_key if binarize else None, missing)
+        return (dataclasses.replace(batch, index=order[i]) if numbered else batch), noise_key
 
     def step(i: Array, carry: tuple[Tree, Tree, Tree, Trace]) -> tuple[Tree, Tree, Tree, Trace]:
         learned, running, optimizer_state, trace = carry
@@ -88,8 +94,13 @@ def run_chunk(
     return (autoencoder, objective, optimizer_state), trace, afterwards
 
 
-def _gather(x: Float[Array, "rows features"], rows: Int[Array, " batch"], pixel_key: PRNGKey | None) -> Batch:
+def _gather(
+    x: Float[Array, "rows features"], rows: Int[Array, " batch"], pixel_key: PRNGKey | None, missing: bool
+) -> Batch:
     chosen = x[rows]
+    mask = ~jnp.isnan(chosen) if missing else None
+    if mask is not None:
+        chosen = jnp.where(mask, chosen, 0.0)
     if pixel_key is not None:
         chosen = (jax.random.uniform(pixel_key, chosen.shape) < chosen).astype(x.dtype)
-    return Batch(chosen, weight=(rows >= 0).astype(x.dtype))
+    return Batch(chosen, mask, (rows >= 0).astype(x.dtype))

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aevb.inference.search import with_search
 from aevb.objectives import row_bounds
 from aevb.training.chunk import minibatches, run_chunk
 from aevb.training.state import Plan, Progress, TrainingData, TrainingState
@@ -82,7 +83,7 @@ def _take_steps(
     progress = state.progress
     rows = np.full((min(MAX_CHUNK_STEPS, len(order)), order.shape[1]), -1, np.int32)
     rows[:n_steps] = order[progress.batch : progress.batch + n_steps]
-    settings = {"optimizer": plan.optimizer, "binarize": plan.binarize}
+    settings = {"optimizer": plan.optimizer, "binarize": plan.binarize, "missing": plan.missing}
     fixed = (x, jnp.asarray(rows))
     start, key = (state.autoencoder, state.objective, state.optimizer_state), jax.random.key(plan.seed)
 
@@ -170,10 +171,10 @@ def _evaluate(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingS
         "examples_per_second": progress.sum_rows / max(progress.training_seconds, 1e-9),
     }
     record |= _named("train", {name: total / progress.sum_rows for name, total in progress.sums.items()})
-    model, key = state.autoencoder.model, evaluation_key(plan.seed)
+    autoencoder, key = with_search(state.autoencoder, plan.seed), evaluation_key(plan.seed)
     for split, rows in data.splits.items():
         if split != "train":
-            bounds = row_bounds(state.objective, model, state.autoencoder.posterior, rows, key)
+            bounds = row_bounds(state.objective, autoencoder.model, autoencoder.posterior, rows, key)
             record |= _named(
                 split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()}
             )

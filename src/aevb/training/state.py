@@ -33,6 +33,7 @@ class Plan:
         evaluate_every: epochs between evaluations.
         patience: evaluations without a better validation bound after which training stops, or None.
         binarize: draw each pixel from Bernoulli(grey value) anew whenever it is seen (dynamic binarization).
+        missing: NaN in the rows stands for a missing value.
         seed: of all randomness.
     """
 
@@ -44,12 +45,13 @@ class Plan:
     evaluate_every: int = 1
     patience: int | None = None
     binarize: bool = False
+    missing: bool = False
     seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
-    """Rows in scaled units, float32.
+    """Rows in scaled units, float32; NaN for a value that is missing.
 
     Args:
         train: what the parameters are fitted to.

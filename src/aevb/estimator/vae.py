@@ -1,7 +1,7 @@
-"""The scikit-learn face of the library: `VAE`, and `load`."""
+"""`VAE`: a variational auto-encoder as a scikit-learn estimator."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,25 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from aevb.assembly import assemble, build_plan
 from aevb.datasets import Dataset, check_rows, from_frame
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
-from aevb.inference import Importance
-from aevb.networks import Network, OverRows
+from aevb.inference import (
+    Importance,
+    ImportanceImputation,
+    ImputationMethod,
+    MetropolisWithinGibbs,
+    PseudoGibbs,
+)
+from aevb.inference.search import with_search
 from aevb.recipe import Recipe
-from aevb.run import RunFolder, trained_model
-from aevb.storage import existing_folder
+from aevb.run import trained_model
 from aevb.trained import TrainedModel
 from aevb.training import Plan, TrainingData, TrainingState, train
 
 # Constructor arguments that go by another name in a recipe.
 _RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples", "n_categories": "categories"}
-_ARGUMENT_NAMES = {name: argument for argument, name in _RECIPE_NAMES.items()}
+ARGUMENT_NAMES = {name: argument for argument, name in _RECIPE_NAMES.items()}
+IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
+    method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
+}
 _NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state"}
 
 
@@ -44,6 +52,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         likelihood: "bernoulli", "continuous-bernoulli" (a density of values in [0, 1], for grey images), "gaussian",
             "gaussian-sigmoid" (means in [0, 1]), or "auto": Bernoulli for binary data and for images in [0, 1],
             otherwise Gaussian.
+        recognition: "amortized", q(z|x) given by an encoder network; or "per-row", by free parameters of every
+            training row (classical variational Bayes). For other rows those are searched for, which takes its time.
         posterior: family of q(z|x), a name in `aevb.distributions.FAMILIES`.
         prior: family of p(z); "auto" for the one that goes with the posterior.
         n_categories: categories of each latent, for the posterior "categorical".
@@ -58,6 +68,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
         image_shape: height and width, where a row is an image; unsigned bytes are taken for pixels without it.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
+        missing: "error", or "nan": NaN is a missing value, and the model learns from what is observed. This assumes
+            values missing at random: given what is observed, whether a value is missing does not depend on it. Of a
+            row without any value the bound is -KL(q(z|x) || p(z)).
         validation: share of the training rows that choose the best model.
         batch_size: rows per minibatch, M.
         epochs: passes over the data.
@@ -69,7 +82,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         weight_decay: of "adamw".
         patience: epochs without a better validation bound after which to stop, or None.
         n_importance_samples: draws per row in `score_samples` and `score`, K.
-        encoder_network: an Equinox module from one row of features to features, in place of an MLP.
+        encoder_network: an Equinox module from one row of features to features, in place of an MLP. With
+            missing="nan" its input is twice as wide: the values, 0 where missing, then 1 or 0 each for observed or
+            not.
         decoder_network: an Equinox module from one code to features, in place of an MLP.
         random_state: seed of all randomness.
 
@@ -95,6 +110,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         activation: str = "relu",
         initialization: str = "uniform",
         likelihood: str = "auto",
+        recognition: str = "amortized",
         posterior: str = "gaussian",
         prior: str = "auto",
         n_categories: int = 10,
@@ -107,6 +123,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         scale: str = "auto",
         image_shape: tuple[int, int] | None = None,
         binarize: str = "none",
+        missing: str = "error",
         validation: float = 0.0,
         batch_size: int = 128,
         epochs: int = 10,
@@ -127,6 +144,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.activation = activation
         self.initialization = initialization
         self.likelihood = likelihood
+        self.recognition = recognition
         self.posterior = posterior
         self.prior = prior
         self.n_categories = n_categories
@@ -139,6 +157,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.scale = scale
         self.image_shape = image_shape
         self.binarize = binarize
+        self.missing = missing
         self.validation = validation
         self.batch_size = batch_size
         self.epochs = epochs
@@ -172,11 +191,16 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         Raises:
             InvalidDataError: as in `fit`.
-            InvalidRecipeError: the schedule is not constant, as the length of training is unknown.
+            InvalidRecipeError: the schedule is not constant, as the length of training is unknown; or the
+                recognition is "per-row".
             NonFiniteBoundError: training diverged.
         """
         if self.schedule != "constant":
             raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
+        if self.recognition == "per-row":
+            raise InvalidRecipeError(
+                "partial_fit needs recognition='amortized': free parameters belong to the rows of one fit"
+            )
         if not hasattr(self, "model_"):
             return self._train(*self._start(X, validation=0.0, patience=None), epochs=1)
         self._refuse_changes()
@@ -240,6 +264,33 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self._rows(X), Importance(self.n_importance_samples), self._seed
         ).log_p
 
+    def impute(
+        self, X: Any, *, method: str = "importance", n_draws: int = 0, random_state: int | None = None
+    ) -> Float[np.ndarray, "..."]:
+        """The rows with their missing values filled in, in the input's float type; observed values stay as they are.
+
+        Right for values missing at random: given what was observed, being missing depends on nothing that is
+        missing. Also for models of complete rows, fitted with missing="error".
+
+        Args:
+            X: rows, NaN where a value is missing.
+            method: "importance", "pseudo-gibbs" or "metropolis" (within Gibbs). `model_.impute` gives errors, too.
+            n_draws: 0 for the conditional means, shape `(rows, features)`; else so many draws of all that is missing,
+                shape `(n_draws, rows, features)`: multiple imputations.
+            random_state: seed, as in `sample`.
+
+        Raises:
+            InvalidRecipeError: an unknown method, or `n_draws` below 0.
+        """
+        x = self._rows(X)
+        if method not in IMPUTATION_METHODS:
+            raise InvalidRecipeError(
+                f"no imputation method {method!r}: choose {', '.join(IMPUTATION_METHODS)}"
+            )
+        seed = self._seed if random_state is None else _seed(random_state)
+        found = self.model_.impute(x, IMPUTATION_METHODS[method](), n_draws, seed)
+        return found.mean if found.draws is None else found.draws
+
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples` over the rows; `y` is ignored."""
         return float(np.mean(self.score_samples(X), dtype=np.float64))
@@ -270,7 +321,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         free = {"epochs", "validation", "patience"}
         changed = [k for k in self._settings() if k not in free and getattr(made, k) != getattr(now, k)]
         if changed:
-            names = ", ".join(_ARGUMENT_NAMES.get(name, name) for name in changed)
+            names = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)
             raise InvalidRecipeError(
                 f"partial_fit goes on with the settings of the first call, but {names} changed since: call fit"
             )
@@ -283,11 +334,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """The rows as an array, with scikit-learn's checks, and of a data frame also ours, which name the column."""
         if not hasattr(X, "columns"):
             least = 2 if reset else 1
-            checks: dict[str, Any] = {
-                "dtype": "numeric",
-                "ensure_all_finite": False,
-                "ensure_min_samples": least,
-            }
+            checks: Any = {"dtype": "numeric", "ensure_all_finite": False, "ensure_min_samples": least}
             return np.asarray(validate_data(self, X, reset=reset, **checks))
         validate_data(self, X, reset=reset, skip_check_array=True)
         return from_frame(X, name="X").x
@@ -298,9 +345,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
         self._seed = _seed(self.random_state)
         settings = {**self._settings(), **changes}
-        names_here = {**_ARGUMENT_NAMES, "seed": "random_state"}
+        names_here = {**ARGUMENT_NAMES, "seed": "random_state"}
         recipe = Recipe.parse({"data": "X", "seed": self._seed, **settings}, source="VAE", names=names_here)
-        x = check_rows(x, name="X", feature_names=names)
+        x = check_rows(x, name="X", feature_names=names, allow_missing=recipe.missing == "nan")
         dataset = Dataset("X", x, image_shape=self.image_shape, feature_names=names)
         assembly = assemble(recipe, dataset, (self.encoder_network, self.decoder_network))
         state = assembly.start
@@ -318,7 +365,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         plan = plan if epochs is None else replace(plan, epochs=epochs)
         state = deque(train(state, plan, data), maxlen=1).pop()
         self._state = state
-        self.model_ = replace(model, autoencoder=state.chosen, importance_samples=self.n_importance_samples)
+        autoencoder = with_search(state.chosen, model.recipe.seed)
+        self.model_ = replace(model, autoencoder=autoencoder, importance_samples=self.n_importance_samples)
         self.history_ = list(state.progress.history)
         self.n_iter_ = state.progress.epoch
         self.bound_ = model.bound
@@ -334,43 +382,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.model_.code_width
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn should know: codes keep the input's float type."""
+        """What scikit-learn should know: codes keep the input's float type, and whether NaN is welcome."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "nan"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = None) -> VAE:
-    """A `VAE` from a folder that `VAE.save` or `aevb train` wrote.
-
-    Args:
-        path: the folder of a model or of a run.
-        networks: the classes of a user's own networks, by the name under which the model was saved:
-            `aevb.load(path, networks={"mypackage:Net": Net})`. Nothing is imported on a file's word.
-
-    Raises:
-        InvalidModelFileError: not a model, damaged, or it needs a class that was not handed in.
-    """
-    folder = Path(path)
-    run_model = RunFolder(folder).model
-    model = TrainedModel.load(run_model if existing_folder(run_model).exists() else folder, networks)
-    fields = {**model.recipe.model_dump(), "random_state": model.recipe.seed}
-    arguments = {_ARGUMENT_NAMES.get(name, name): value for name, value in fields.items()}
-    vae = VAE(**{name: value for name, value in arguments.items() if name in VAE().get_params()})
-    vae.n_importance_samples = model.importance_samples
-    vae.encoder_network = _own_network(model.autoencoder.encoder.network)
-    vae.decoder_network = _own_network(model.autoencoder.model.decoder.network)
-    vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
-    vae.n_features_in_ = model.n_features  # pyright: ignore[reportAttributeAccessIssue]
-    if model.feature_names is not None:
-        names = np.array(model.feature_names, dtype=object)
-        vae.feature_names_in_ = names  # pyright: ignore[reportAttributeAccessIssue]
-    return vae
-
-
-def _own_network(network: Network) -> eqx.Module | None:
-    """The user's own network inside, if there is one."""
-    return network.network if isinstance(network, OverRows) else None
 
 
 def _float_type(x: np.ndarray) -> Any:

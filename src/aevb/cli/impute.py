@@ -1,0 +1,102 @@
+"""`aevb impute`: the missing values of rows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aevb.cli.filling import (
+    ASSUMED,
+    MethodOption,
+    SamplesOption,
+    SeedOption,
+    make_method,
+    warnings_about,
+)
+from aevb.cli.options import DataDirOption, OutOption, RunArgument, help_text
+
+if TYPE_CHECKING:
+    from aevb.inference import Imputation
+    from aevb.trained import TrainedModel
+
+
+def impute(
+    run: RunArgument,
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A .npy, .npz or .csv file; NaN and empty cells are the missing values.", show_default=False
+        ),
+    ],
+    out: OutOption,
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws", min=0, help=help_text("Multiple imputations to draw.", "0"), show_default=False
+        ),
+    ] = 0,
+    method: MethodOption = "importance",
+    samples: SamplesOption = None,
+    seed: SeedOption = 0,
+    data_dir: DataDirOption = None,
+) -> None:
+    r"""Fill in missing values: with their mean given the row's other values, and by draws.
+
+    A .npz file holds the completed rows x, the standard deviations sd of what was filled in, the draws if any were
+    wanted, and whether each row is reliable. Beside a .csv or .npy file F go F-sd, and F-draw1, F-draw2 and so on, each
+    a complete table. Values that were observed come back as they were. Only the columns of the model are written.
+    """
+    from aevb.cli.bar import bar
+    from aevb.cli.common import load_run, rows_for
+    from aevb.cli.output import check_out
+
+    check_out(out, picture=False)
+    chosen = make_method(method, samples)
+    model = load_run(run)
+    x, y = rows_for(model, data, data_dir, allow_missing=True)
+    with bar("imputing") as show:
+        found = model.impute(x, chosen, draws, seed, show=show)
+    _write(out, model, found, y)
+    for line in _said(x, found, model, out, draws):
+        typer.echo(line)
+
+
+def beside(path: Path, what: str) -> Path:
+    """The name of a file that goes beside another: `rows.csv`, `rows-sd.csv`."""
+    return path.with_name(f"{path.stem}-{what}{path.suffix}")
+
+
+def _write(out: Path, model: "TrainedModel", found: "Imputation", label: Any) -> None:
+    from aevb.cli.output import write_table
+
+    names = model.feature_names
+    if out.suffix.lower() == ".npz":
+        about = {"sd": found.sd, "draws": found.draws, "reliable": found.reliable, "label": label}
+        write_table(out, found.mean, names, **about)
+        return
+    write_table(out, found.mean, names)
+    write_table(beside(out, "sd"), found.sd, names)
+    for i, draw in enumerate([] if found.draws is None else found.draws, 1):
+        write_table(beside(out, f"draw{i}"), draw, names)
+
+
+def _said(x: Any, found: "Imputation", model: "TrainedModel", out: Path, draws: int) -> list[str]:
+    import numpy as np
+
+    missing = np.isnan(x) if x.dtype.kind == "f" else np.zeros(x.shape, bool)
+    n, rows = int(missing.sum()), int(missing.any(axis=1).sum())
+    if not n:
+        return [f"No value is missing in these {len(x):,} rows: {out} holds them as they are."]
+    lines = [
+        f"{n:,} of {x.size:,} values were missing, in {rows:,} of {len(x):,} rows; {out} holds them filled in."
+    ]
+    if empty := int(missing.all(axis=1).sum()):
+        lines.append(
+            f"{empty:,} rows have no value at all: they are filled in with what the model makes of no data."
+        )
+    if out.suffix.lower() != ".npz":
+        drawn = {0: "", 1: f", a draw in {beside(out, 'draw1')}"}.get(
+            draws, f", draws in {beside(out, 'draw1')} to {beside(out, f'draw{draws}').name}"
+        )
+        lines.append(f"Standard deviations are in {beside(out, 'sd')}{drawn}.")
+    return [*lines, ASSUMED, *warnings_about(found, model)]

@@ -1,0 +1,7 @@
+"""The scikit-learn face of the library: `VAE`, `VAEImputer`, and `load`."""
+
+from aevb.estimator.imputer import VAEImputer
+from aevb.estimator.loading import load
+from aevb.estimator.vae import VAE
+
+__all__ = ["VAE", "VAEImputer", "load"]

@@ -1,0 +1,46 @@
+"""`load`: a `VAE` from a folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import equinox as eqx
+import numpy as np
+
+from aevb.estimator.vae import ARGUMENT_NAMES, VAE
+from aevb.networks import Network, OverRows
+from aevb.run import RunFolder
+from aevb.storage import existing_folder
+from aevb.trained import TrainedModel
+
+
+def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = None) -> VAE:
+    """A `VAE` from a folder that `VAE.save` or `aevb train` wrote.
+
+    Args:
+        path: the folder of a model or of a run.
+        networks: the classes of a user's own networks, by the name under which the model was saved:
+            `aevb.load(path, networks={"mypackage:Net": Net})`. Nothing is imported on a file's word.
+
+    Raises:
+        InvalidModelFileError: not a model, damaged, or it needs a class that was not handed in.
+    """
+    folder = Path(path)
+    run_model = RunFolder(folder).model
+    model = TrainedModel.load(run_model if existing_folder(run_model).exists() else folder, networks)
+    fields = {**model.recipe.model_dump(), "random_state": model.recipe.seed}
+    arguments = {ARGUMENT_NAMES.get(name, name): value for name, value in fields.items()}
+    vae = VAE(**{name: value for name, value in arguments.items() if name in VAE().get_params()})
+    vae.n_importance_samples = model.importance_samples
+    vae.encoder_network = _own_network(getattr(model.autoencoder.encoder, "network", None))
+    vae.decoder_network = _own_network(model.autoencoder.model.decoder.network)
+    vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
+    vae.n_features_in_ = model.n_features  # pyright: ignore[reportAttributeAccessIssue]
+    if model.feature_names is not None:
+        names = np.array(model.feature_names, dtype=object)
+        vae.feature_names_in_ = names  # pyright: ignore[reportAttributeAccessIssue]
+    return vae
+
+
+def _own_network(network: Network | None) -> eqx.Module | None:
+    """The user's own network inside, if there is one."""
+    return network.network if isinstance(network, OverRows) else None

@@ -1,0 +1,127 @@
+"""What is wrong with a model, in plain words, and what to try: one small rule for each, its threshold beside it."""
+
+from aevb.evaluation.results import Evaluation, Finding
+
+# Under this many nats in total, codes tell next to nothing about rows: q(z|x) is the prior.
+COLLAPSED_KL = 0.1
+# A model with latents to spare leaves some unused, which does no harm; most of them is worth knowing.
+UNUSED_SHARE = 0.5
+# A random training row scores above a random other row with probability 1/2 where nothing was learned by heart. Of
+# normal bounds 0.55 is a gap of 0.18 standard deviations: 4.5 nats where rows differ by 25, as on MNIST.
+ABOVE_BY_HEART = 0.55
+# Differences below so many standard errors may be chance.
+ERRORS = 3.0
+# k-hat over 0.7 is where importance sampling's errors stop being errors one can count on (Vehtari et al. 2024).
+# From a few hundred samples k-hat is itself off by some 0.2, so that a few rows exceed it for nothing.
+UNRELIABLE_SHARE = 0.1
+# A prior that fitted the codes would raise the bound by the gap; so much of the divergence is worth having.
+MISMATCH_SHARE, MISMATCH_NATS = 0.1, 0.5
+# So much of the divergence, lost by the encoder's haste, is worth having too.
+WEAK_SHARE, WEAK_NATS = 0.2, 1.0
+
+
+def find(evaluation: Evaluation) -> tuple[Finding, ...]:
+    """What is wrong with the model that this evaluation is of; empty where nothing was found."""
+    rules = (_collapse, _unused, _overfitting, _weights, _mismatch, _weak_encoder, _improper)
+    return tuple(finding for rule in rules if (finding := rule(evaluation)) is not None)
+
+
+def is_collapsed(evaluation: Evaluation) -> bool:
+    """Whether the codes tell next to nothing about the rows."""
+    return not evaluation.latents.is_active.any() or float(evaluation.latents.kl.sum()) < COLLAPSED_KL
+
+
+def _collapse(e: Evaluation) -> Finding | None:
+    if not is_collapsed(e):
+        return None
+    return Finding(
+        "posterior collapse",
+        f"The posterior has collapsed onto the prior: of {len(e.latents.is_active)} latents "
+        f"{e.latents.is_active.sum()} are active, and the KL divergence is {e.latents.kl.sum():.2g} nats. Codes tell "
+        "next to nothing about the rows, and the decoder does without them.",
+        "Train longer, or with a smaller --learning-rate or --batch-size; compare --objective iwae, and --likelihood "
+        "and --scale: a likelihood with too much noise leaves nothing for codes to explain. If nothing helps, the "
+        "columns may have nothing in common.",
+    )
+
+
+def _unused(e: Evaluation) -> Finding | None:
+    n, active = len(e.latents.is_active), int(e.latents.is_active.sum())
+    if is_collapsed(e) or active > (1 - UNUSED_SHARE) * n or n - active < 2:
+        return None
+    return Finding(
+        "unused latents",
+        f"Only {active} of {n} latents are active; the others stay at the prior for every row.",
+        f"This does no harm by itself: --latents {max(active, 1)} would do as well. If reconstructions are poor, "
+        "train longer.",
+    )
+
+
+def _overfitting(e: Evaluation) -> Finding | None:
+    gap = e.training
+    if gap is None or not (gap.gap > ERRORS * gap.gap_error and gap.share_above > ABOVE_BY_HEART):
+        return None
+    return Finding(
+        "overfitting",
+        f"Training rows have a higher bound than these by {gap.gap:.2f} nats (standard error {gap.gap_error:.2f}): a "
+        f"random one of them lies above a random one of these with probability {gap.share_above:.2f}, where 0.5 is "
+        "no difference. The model has learned training rows by heart, or these rows are of another kind.",
+        "Stop earlier (--validation 0.1 --patience 10), use a smaller --hidden, or more training rows.",
+    )
+
+
+def _weights(e: Evaluation) -> Finding | None:
+    for marginal in e.marginals:
+        share = marginal.share_k_hat_high
+        if share is None or share <= UNRELIABLE_SHARE:
+            continue
+        return Finding(
+            "unreliable importance weights",
+            f"In {100 * share:.0f}% of the rows a few importance weights outweigh all others (Pareto k-hat above 0.7): "
+            f"the estimate of {_name(e)} lies too low there, by more than its Monte Carlo error says.",
+            "Compare a larger --samples, and --method annealed, which does not rest on q(z|x).",
+        )
+    return None
+
+
+def _mismatch(e: Evaluation) -> Finding | None:
+    at_least, kl = e.latents.gap_at_least, e.latents.kl.sum()
+    error = float((e.latents.gap_error**2).sum() ** 0.5)
+    if is_collapsed(e) or at_least - ERRORS * error < max(MISMATCH_SHARE * kl, MISMATCH_NATS):
+        return None
+    return Finding(
+        "prior mismatch",
+        f"The codes of all rows together do not fill the prior: the divergence of their mixture from it is at least "
+        f"{at_least:.2f} of the {kl:.2f} nats that codes cost. Samples of the model start from codes that rows do not "
+        "have.",
+        "Train longer, with fewer --latents, or with a --prior whose shape suits the codes.",
+    )
+
+
+def _weak_encoder(e: Evaluation) -> Finding | None:
+    if e.gaps is None:
+        return None
+    gap, kl = e.gaps.amortization, e.latents.kl.sum()
+    if not gap.value - ERRORS * gap.sampling_error > max(WEAK_SHARE * kl, WEAK_NATS):
+        return None
+    return Finding(
+        "weak encoder",
+        f"Posteriors optimized for each row raise the bound by {gap.value:.2f} nats: the encoder falls that short of "
+        "the best that its family can do.",
+        "Train longer, or with a larger --hidden; if it falls short on new rows only, this is overfitting as well.",
+    )
+
+
+def _improper(e: Evaluation) -> Finding | None:
+    if e.is_normalized:
+        return None
+    return Finding(
+        "improper likelihood",
+        "The rows are grey and the likelihood is Bernoulli, which gives probabilities to 0 and 1 only: these are "
+        "cross-entropies, not log densities, and not comparable with other likelihoods.",
+        "Train with --likelihood continuous-bernoulli, or with --binarize dynamic.",
+    )
+
+
+def _name(e: Evaluation) -> str:
+    return "log p(x)" if e.is_normalized else "the importance-weighted bound's limit"

@@ -1,0 +1,34 @@
+"""Ways of estimating log p(x) by name, with settings that suit an evaluation."""
+
+from collections.abc import Callable
+
+from aevb.errors import InvalidRecipeError
+from aevb.inference import Annealed, HMCDensity, Importance, MarginalMethod
+from aevb.inference.quadrature import Quadrature
+
+# Each from the number of importance samples, of which the others have no use.
+METHODS: dict[str, Callable[[int], MarginalMethod]] = {
+    "importance": Importance,
+    "annealed": lambda n_samples: Annealed(),
+    "hmc-density": lambda n_samples: HMCDensity(),
+    "quadrature": lambda n_samples: Quadrature(),
+}
+# What is fast enough for every row; the others are given some of them.
+FOR_ALL_ROWS = ("importance",)
+
+
+def make_method(name: str, n_samples: int) -> MarginalMethod:
+    """The method of this name.
+
+    Args:
+        name: a key of `METHODS`.
+        n_samples: K of importance sampling.
+
+    Raises:
+        InvalidRecipeError: an unknown name, or a setting out of range.
+    """
+    if name not in METHODS:
+        raise InvalidRecipeError(
+            f"no way of estimating log p(x) is called {name!r}: choose of {', '.join(METHODS)}"
+        )
+    return METHODS[name](n_samples)

@@ -1,0 +1,252 @@
+"""Imputation by Markov chains that fill a row in and encode it, in turn."""
+
+import dataclasses
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from aevb.batch import Batch, each_row, map_rows
+from aevb.errors import InvalidRecipeError
+from aevb.inference.imputation import Found, Observation
+from aevb.inference.marginal import Rows, Show
+from aevb.inference.moments import Kept, Moments
+from aevb.objectives import Recognition
+from aevb.typing import PRNGKey, Scalar
+
+BLOCK_ROWS = 32
+MIXED = 1.1  # up to this potential scale reduction, chains are taken to have found the same values
+Chains = Float[Array, "chains features"]
+Codes = Float[Array, "chains latents"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PseudoGibbs:
+    """z ~ q(z | x), then x_missing ~ p(x_missing | z), and so on (Rezende et al. 2014, section 5.4 and Appendix F).
+
+    In the long run exact where q(z|x) is the posterior, and as far off as q is where it is not.
+
+    Args:
+        n_steps: steps that count.
+        burn_in: steps before, which do not.
+        n_chains: chains per row, which are compared with each other.
+
+    Raises:
+        InvalidRecipeError: no step, fewer than 0 before, or fewer than 2 chains.
+    """
+
+    n_steps: int = 500
+    burn_in: int = 100
+    n_chains: int = 4
+    name: ClassVar[str] = "pseudo-gibbs"
+
+    def __post_init__(self):
+        _check(self.n_steps, self.burn_in, self.n_chains)
+
+    def __call__(
+        self,
+        observation: Observation,
+        recognition: Recognition,
+        x: Rows,
+        key: PRNGKey,
+        n_draws: int,
+        show: Show,
+    ) -> Found:
+        """What is found out about rows; see `aevb.inference.impute`."""
+        return _run(self, observation, recognition, x, key, n_draws, show, accept_all=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class MetropolisWithinGibbs:
+    """The same with z accepted or refused, so that it is exact in the long run (Mattei & Frellsen 2018, algorithm 2).
+
+    A draw z' ~ q(z | x) takes the place of z with probability min(1, p(x, z') q(z|x) / (p(x, z) q(z'|x))). In the first
+    half of the steps before those that count, every draw is accepted, as is needed to get away from a bad start.
+
+    Args:
+        n_steps: steps that count.
+        burn_in: steps before, which do not.
+        n_chains: chains per row, which are compared with each other.
+
+    Raises:
+        InvalidRecipeError: no step, fewer than 0 before, or fewer than 2 chains.
+    """
+
+    n_steps: int = 500
+    burn_in: int = 100
+    n_chains: int = 4
+    name: ClassVar[str] = "metropolis"
+
+    def __post_init__(self):
+        _check(self.n_steps, self.burn_in, self.n_chains)
+
+    def __call__(
+        self,
+        observation: Observation,
+        recognition: Recognition,
+        x: Rows,
+        key: PRNGKey,
+        n_draws: int,
+        show: Show,
+    ) -> Found:
+        """What is found out about rows; see `aevb.inference.impute`."""
+        return _run(self, observation, recognition, x, key, n_draws, show, accept_all=False)
+
+
+def _check(n_steps: int, burn_in: int, n_chains: int) -> None:
+    for value, least, what in (
+        (n_steps, 1, "steps of a chain"),
+        (burn_in, 0, "steps before those that count"),
+        (n_chains, 2, "chains, which are compared with each other,"),
+    ):
+        if value < least:
+            raise InvalidRecipeError(f"the number of {what} must be at least {least}, not {value}")
+
+
+def _run(
+    method: PseudoGibbs | MetropolisWithinGibbs,
+    observation: Observation,
+    recognition: Recognition,
+    x: Rows,
+    key: PRNGKey,
+    n_draws: int,
+    show: Show,
+    accept_all: bool,
+) -> Found:
+    steps = (jnp.asarray(method.n_steps), jnp.asarray(method.burn_in))
+
+    def block(batch: Batch) -> Found:
+        return _impute(
+            observation, recognition, batch, key, *steps, method.n_chains, n_draws, accept_all=accept_all
+        )
+
+    return map_rows(block, x, BLOCK_ROWS, show)
+
+
+class _State(eqx.Module):
+    """A row's chains and what is added up over their steps.
+
+    Args:
+        x: the row as each chain has filled it in.
+        z: its code in each chain.
+        moments: of E[x|z], for each chain.
+        within: the sum of Var[x|z] over chains and steps.
+        kept: codes for the draws.
+        accepted: how many draws of z were accepted.
+    """
+
+    x: Chains
+    z: Codes
+    moments: Moments
+    within: Float[Array, " features"]
+    kept: Kept
+    accepted: Scalar
+
+
+class _Chains(eqx.Module):
+    """The chains of one row.
+
+    Args:
+        observation: how the row came about.
+        recognition: from rows to q(z|x).
+        row: the row, once for each chain.
+        burn_in: steps that do not count.
+        accept_all: whether every draw of z is accepted.
+    """
+
+    observation: Observation
+    recognition: Recognition
+    row: Batch
+    burn_in: Array
+    accept_all: bool = eqx.field(static=True)
+
+    def start(self, key: PRNGKey, n_draws: int) -> _State:
+        """A code from q(z | x_observed), and the row filled in from it."""
+        z_key, x_key = jax.random.split(key)
+        z = self.recognition(self.row).sample(z_key)
+        (n_chains, n_features), zero = self.row.x.shape, jnp.array(0.0)
+        kept = Kept(zero, jnp.zeros((n_draws, z.shape[-1])))
+        none = Moments.none(n_chains, n_features)
+        return _State(self.fill(x_key, z)[0], z, none, jnp.zeros(n_features), kept, zero)
+
+    def step(self, key: PRNGKey, t: Array, state: _State) -> _State:
+        """z given x, then x given z."""
+        z_key, x_key, keep_key = jax.random.split(jax.random.fold_in(key, t), 3)
+        accept, z = self.encode(z_key, t, state)
+        x, mean, variance = self.fill(x_key, z)
+        counts = jnp.full(len(z), t >= self.burn_in, x.dtype)
+        return _State(
+            x,
+            z,
+            state.moments + Moments(counts, mean, jnp.zeros_like(mean)),
+            state.within + counts @ variance,
+            state.kept.offer(keep_key, counts, z),
+            state.accepted + counts @ accept,
+        )
+
+    def encode(self, key: PRNGKey, t: Array, state: _State) -> tuple[Float[Array, " chains"], Codes]:
+        """A draw of z from q(z|x), where it is accepted; the row is whole now, and q is told so."""
+        z_key, accept_key = jax.random.split(key)
+        x, model = Batch(state.x), self.observation.model
+        q = self.recognition(x)
+        z = q.sample(z_key)
+        if self.accept_all:
+            return jnp.ones(len(z)), z
+        new, old = (model.log_likelihood(x, z) + model.log_prior(z, x) - q.log_prob(z) for z in (z, state.z))
+        accept = jnp.log(jax.random.uniform(accept_key, (len(z),))) < new - old
+        accept |= t < self.burn_in // 2
+        return accept.astype(x.x.dtype), jnp.where(accept[:, None], z, state.z)
+
+    def fill(self, key: PRNGKey, z: Codes) -> tuple[Chains, Chains, Chains]:
+        """The row with a draw of p(x|z) where it is not known, and the mean and variance of that."""
+        p = self.observation.rest(self.row, z)
+        draw = p.sample(key).astype(self.row.x.dtype)
+        return jnp.where(self.observation.known(self.row), self.row.x, draw), p.mean, p.variance
+
+
+@eqx.filter_jit
+def _impute(
+    observation: Observation,
+    recognition: Recognition,
+    batch: Batch,
+    key: PRNGKey,
+    n_steps: Array,
+    burn_in: Array,
+    n_chains: int,
+    n_draws: int,
+    *,
+    accept_all: bool,
+) -> Found:
+    def one_row(key: PRNGKey, row: Batch) -> Found:
+        start_key, step_key, draw_key = jax.random.split(key, 3)
+        copies = jax.tree.map(lambda leaf: jnp.repeat(leaf, n_chains, axis=0), row)
+        chains = _Chains(observation, recognition, copies, burn_in, accept_all)
+        start = chains.start(start_key, n_draws)
+        state = jax.lax.fori_loop(0, burn_in + n_steps, lambda t, s: chains.step(step_key, t, s), start)
+        draws = observation.rest(row, state.kept.z[:, None]).sample(draw_key)[:, 0]
+        return _found(state, draws.astype(row.x.dtype), observation.known(row)[0], accept_all=accept_all)
+
+    return each_row(one_row, key, batch)
+
+
+def _found(state: _State, draws: Float[Array, "draws features"], known: Array, *, accept_all: bool) -> Found:
+    """Means over chains, and how much wider all chains together are than each (Gelman & Rubin 1992)."""
+    moments = state.moments
+    n_chains, total = len(moments.weight), jnp.sum(moments.weight)
+    between = jnp.var(moments.mean, axis=0)
+    each = jnp.mean(moments.variance, axis=0) + state.within / total
+    r_hat = jnp.sqrt(1 + jnp.where(each > 0, between * n_chains / (n_chains - 1) / each, 0.0))
+    worst = jnp.max(jnp.where(known, 1.0, r_hat))
+    diagnostics = {"r_hat": worst}
+    if not accept_all:
+        diagnostics["acceptance"] = state.accepted / total
+    return Found(
+        mean=jnp.mean(moments.mean, axis=0),
+        variance=each + between,
+        monte_carlo_error=jnp.sqrt(between / (n_chains - 1)),
+        draws=draws,
+        reliable=worst <= MIXED,
+        diagnostics=diagnostics,
+    )

@@ -1,0 +1,40 @@
+"""What long runs of chains over blocks of rows share: compiled loops in chunks, between which the host looks up."""
+
+from collections.abc import Callable
+
+import jax
+from jaxtyping import Array, Float
+
+from aevb.batch import Batch, row_keys
+from aevb.inference.marginal import Show
+from aevb.typing import PRNGKey, Tree
+
+BLOCK_ROWS = 16
+CHUNK = 64  # transitions from one call of a compiled loop to the next, between which progress is shown
+
+
+def chunks(n: int) -> list[tuple[int, int]]:
+    """The numbers from 0 to n in spans of `CHUNK`, the last one shorter."""
+    return [(first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)]
+
+
+class Ticks:
+    """Called after each chunk of each block of rows, shows the share of them that is done."""
+
+    def __init__(self, show: Show, n_rows: int, per_block: int):
+        self._show, self._done = show, 0
+        self._total = -(-n_rows // BLOCK_ROWS) * per_block
+
+    def __call__(self) -> None:
+        """One more chunk is done."""
+        self._done += 1
+        self._show(self._done / self._total)
+
+
+def each_row_with(function: Callable[..., Tree], key: PRNGKey, batch: Batch, *given: Tree) -> Tree:
+    """`aevb.batch.each_row` of a function that is also given its row's part of some arrays, first axis the rows."""
+
+    def one(key: PRNGKey, x: Float[Array, " features"], mask: Array | None, *given: Tree) -> Tree:
+        return function(key, Batch(x[None], None if mask is None else mask[None]), *given)
+
+    return jax.vmap(one)(row_keys(key, batch), batch.x, batch.mask, *given)

@@ -1,0 +1,121 @@
+"""Missing values on their way in: let through where they are wanted, refused where they are not."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aevb.assembly import choose_likelihood
+from aevb.datasets import Scaling, check_observed, check_rows, check_support, from_frame, load, load_rows
+from aevb.errors import InvalidDataError
+from aevb.preparation import EXTREME, Preparation, is_binary
+
+NAN, INF = float("nan"), float("inf")
+ROWS = np.array([[0.0, NAN, 1.0], [NAN, 1.0, 1.0], [0.5, 0.25, NAN], [NAN, NAN, NAN]])
+TEXT = "a,b,c\n" + "\n".join(",".join("" if np.isnan(v) else str(v) for v in row) for row in ROWS) + "\n"
+
+
+def test_nan_passes_where_it_is_allowed_and_infinity_never():
+    assert check_rows(ROWS, allow_missing=True) is ROWS
+    broken = ROWS.copy()
+    broken[2, 1] = -INF
+    words = "infinite value (inf) at row 2, column 'b' (1), and 1 infinite cell in all"
+    with pytest.raises(InvalidDataError, match=re.escape(words)):
+        check_rows(broken, feature_names="abc", allow_missing=True)
+
+
+def test_the_error_says_how_to_have_missing_values():
+    with pytest.raises(InvalidDataError, match=r"--missing nan \(missing='nan'\)"):
+        check_rows(ROWS)
+    with pytest.raises(InvalidDataError) as caught:
+        check_rows([[INF, NAN]])
+    assert "--missing" not in str(caught.value)
+
+
+def test_support_is_asked_of_observed_values():
+    check_support(ROWS, "bernoulli", (0.0, 1.0))
+    outside = np.where(np.isnan(ROWS), ROWS, ROWS + 0.5)
+    with pytest.raises(InvalidDataError, match=r"1\.5 at row 0, column 2, and 3 cells outside"):
+        check_support(outside, "bernoulli", (0.0, 1.0))
+
+
+def test_columns_without_a_value_are_named():
+    check_observed(ROWS)
+    check_observed(np.ones((2, 2), np.uint8))
+    empty = np.where(np.arange(3) > 0, NAN, ROWS)
+    with pytest.raises(
+        InvalidDataError, match=re.escape("2 columns of which none of the 4 training rows has")
+    ):
+        check_observed(empty)
+    with pytest.raises(InvalidDataError, match=re.escape("a value: 'b' (1), 'c' (2). Leave") + ".*--drop"):
+        check_observed(empty, ("a", "b", "c"))
+
+
+@pytest.mark.parametrize("kind", ["csv", "npy", "npz", "images.npy"])
+def test_files_with_missing_values(tmp_path, kind):
+    path = tmp_path / f"x.{kind}"
+    if kind == "csv":
+        path.write_text(TEXT)
+    elif kind == "npz":
+        np.savez(path, x_train=ROWS, x_test=ROWS[::-1])
+    else:
+        np.save(path, ROWS[..., None] if kind == "images.npy" else ROWS)
+    dataset = load(path, test=0.0, allow_missing=True)
+    np.testing.assert_array_equal(dataset.x_train, ROWS)
+    expected = ROWS[::-1] if kind == "npz" else ROWS
+    np.testing.assert_array_equal(load_rows(path, n_features=3, allow_missing=True)[0], expected)
+    for read in (load, load_rows):
+        with pytest.raises(InvalidDataError, match="missing value"):
+            read(path)
+
+
+def test_words_for_no_value_are_answered_with_how_to_write_it(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,NA\n2,3\n")
+    with pytest.raises(
+        InvalidDataError, match=r"line 2, column 'b': 'NA' is not a number\. Leave a cell empty"
+    ):
+        load(tmp_path / "x.csv")
+
+
+def test_frames_with_missing_values():
+    frame = pd.DataFrame({"n": pd.array([1, None], dtype="Int64"), "r": [NAN, 2.5]})
+    np.testing.assert_array_equal(check_rows(from_frame(frame).x, allow_missing=True), [[1, NAN], [NAN, 2.5]])
+
+
+@pytest.mark.parametrize("method", ["standard", "minmax"])
+def test_scaling_is_fitted_to_observed_values(method):
+    x = np.random.default_rng(0).normal(size=(50, 2)) * [3, 7] + [1, 100]
+    holes = x.copy()
+    holes[::3, 0] = NAN
+    fitted = Scaling.fit(holes, method)
+    assert fitted.loc[0] == pytest.approx(Scaling.fit(x[np.arange(50) % 3 > 0], method).loc[0])
+    assert fitted.scale[0] == pytest.approx(Scaling.fit(x[np.arange(50) % 3 > 0], method).scale[0])
+    assert fitted.loc[1] == Scaling.fit(x, method).loc[1]
+
+
+def test_what_rows_are_is_judged_by_their_observed_values():
+    binary = np.array([[0.0, NAN], [1.0, 1.0]], np.float32)
+    assert is_binary(binary)
+    assert not is_binary(np.array([[0.5, NAN]], np.float32))
+    assert choose_likelihood("auto", binary, False) == "bernoulli"
+    assert choose_likelihood("auto", ROWS.astype(np.float32), True) == "bernoulli"
+    assert choose_likelihood("auto", ROWS.astype(np.float32), False) == "gaussian"
+    assert choose_likelihood("auto", 2 * ROWS.astype(np.float32), True) == "gaussian"
+
+
+@pytest.mark.parametrize("binarize", ["none", "static", "dynamic"])
+def test_prepared_rows_keep_their_missing_values(binarize):
+    prepared = Preparation(Scaling.identity(3), binarize, seed=0)(ROWS)
+    np.testing.assert_array_equal(np.isnan(prepared), np.isnan(ROWS))
+    if binarize == "static":
+        np.testing.assert_array_equal(prepared[2], [1, 0, NAN])
+    if binarize == "dynamic":
+        assert is_binary(prepared)
+
+
+def test_a_value_too_far_out_is_found_among_missing_ones():
+    far = ROWS.copy()
+    far[2, 0] = -10 * EXTREME
+    with pytest.raises(InvalidDataError, match="row 2, column 0 lies"):
+        Preparation(Scaling.identity(3), "none", seed=0)(far)
