@@ -232,6 +232,34 @@ Command: `python -m benchmarks.importance_weighted --epochs {section["epochs"]}`
 {machine_line(section["machine"])}"""
 
 
+def _marginal(section: Section) -> str:
+    """Render how fast log p(x) is estimated."""
+    floor, ratio = section["rates"]["products"], section["ratio"]
+    low, high = 1 / ratio["high"], 1 / ratio["low"]
+    share = f"{1 / ratio['median']:.2f} ({low:.2f}-{high:.2f})"
+    rows = [
+        ["the decoder's matrix products alone", f"{floor:,.0f}", "1"],
+        ["aevb", f"{section['rates']['aevb']:,.0f}", f"{share}, bar {section['bar']:g}, {ratio['verdict']}"],
+    ]
+    if section["peer_rate"]:
+        rate = section["peer_rate"]
+        rows.append(["plain PyTorch, a loop over images", f"{rate:,.0f}", f"{rate / floor:.2f}"])
+    memory = f"Peak memory of the process: {section['peak_gb']:.2f} GB; bar: {section['memory_bar_gb']:g} GB."
+    if "all_seconds" in section:
+        memory = f"All {section['all_rows']:,} images once: {section['all_seconds']:.0f} s. {memory}"
+    return f"""## Speed of log p(x)
+
+Importance sampling with K = {section["samples"]:,} draws a row from the recognition model of 784-400-20-400-784;
+{section["rows"]} images a round, {len(section["seconds"]["aevb"])} rounds in turn with the products; the shares are
+medians of paired ratios with their 95% intervals. PyTorch: {section["peer_rows"]} images, once.
+
+{table(["", "codes a second", "share of the products' rate"], rows)}
+{memory}
+
+Command: `python -m benchmarks.marginal --all`.
+{machine_line(section["machine"])}"""
+
+
 def _sandwich(section: Section) -> str:
     """Render how closely log p(x) of simulated rows is bounded from both sides."""
     header = [
@@ -320,6 +348,7 @@ SECTIONS: dict[str, Callable[[Section], str]] = {
     "posteriors": _posteriors,
     "tutorial": _tutorial,
     "importance_weighted": _importance_weighted,
+    "marginal": _marginal,
     "sandwich": _sandwich,
     "imputation": _imputation,
     "speedrun": _speedrun,

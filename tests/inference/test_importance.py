@@ -161,7 +161,7 @@ def narrow(oracle, ratio):
 
 
 def test_weights_with_a_heavy_tail_are_not_relied_on(oracle, x):
-    """For N(m, v) and q = N(m, r v), w^(1 / (1 - r)) is exp(chi-square / 2): a tail of shape 1 - r, up to logarithms."""
+    """For N(m, v) and q = N(m, r v), w^(1 / (1 - r)) is exp(chi-square / 2): a tail of shape 1 - r, up to logs."""
     light, heavy = (log_marginal(narrow(oracle, ratio), x, KEY, 4000) for ratio in (0.7, 0.02))
     assert light.reliable.all()
     assert heavy.reliable.sum() < N_ROWS / 10

@@ -16,6 +16,8 @@ from aevb.typing import Scalar
 
 Vector = Float[np.ndarray, " dims"]
 Points = Float[np.ndarray, "points dims"]
+Peaks = Float[np.ndarray, "peaks dims"]
+Heights = Float[np.ndarray, " peaks"]
 PointsIn = Float[Array, "points dims"]
 
 # The region is where log p(x, u) is at most this far below its maximum.
@@ -50,15 +52,15 @@ class Box:
     low: Vector
     high: Vector
     bend: float
-    peaks: Points
-    heights: Float[np.ndarray, " points"]
+    peaks: Peaks
+    heights: Heights
 
     @property
     def dimensions(self) -> int:
         """Of the codes."""
         return len(self.centre)
 
-    def nearest(self, n: int) -> Points:
+    def nearest(self, n: int) -> Peaks:
         """The points of the grid with n points a side that are nearest to the peaks."""
         w = np.linalg.solve(self.axes, (self.peaks - self.centre).T).T
         v = self.bend * np.arcsinh(w / self.bend)
@@ -102,9 +104,7 @@ def find_box(model: LatentVariableModel, row: Batch, starts: PointsIn) -> Box | 
     return Box(centre, axes, v.min(0) - margin, v.max(0) + margin, bend, reach.peaks, reach.heights)
 
 
-def _distinct(
-    ends: Points, heights: Float[np.ndarray, " points"]
-) -> tuple[Points, Float[np.ndarray, " points"]]:
+def _distinct(ends: Points, heights: Float[np.ndarray, " points"]) -> tuple[Peaks, Heights]:
     """The highest end of a climb, and the others that matter which are farthest from those already chosen."""
     matters = heights > np.nanmax(heights) - DEPTH
     ends, heights = ends[matters], heights[matters]
@@ -142,8 +142,8 @@ class _Reach:
         length_of_tails: the median of that distance to the one within 2 of the ray's own peak.
     """
 
-    peaks: Points
-    heights: Float[np.ndarray, " points"]
+    peaks: Peaks
+    heights: Heights
     outer: Points
     length_of_tails: float
 
@@ -152,8 +152,8 @@ class _Reach:
         cls,
         model: LatentVariableModel,
         row: Batch,
-        peaks: Points,
-        heights: Float[np.ndarray, " points"],
+        peaks: Peaks,
+        heights: Heights,
         axes: Float[np.ndarray, "dims dims"],
     ) -> "_Reach":
         """From log p(x, u) along rays that start at the peaks, evenly spread once the axes are of equal length."""
@@ -212,7 +212,7 @@ def _arrays(box: Box) -> tuple[Array, ...]:
     return tuple(jnp.asarray(a) for a in (box.centre, box.axes, box.low, box.high, box.bend))
 
 
-def _padded(peaks: Points) -> Points:
+def _padded(peaks: Peaks) -> Points:
     """As many as there may be, so that programs have one shape."""
     return np.concatenate([peaks, np.repeat(peaks[:1], MOST_PEAKS - len(peaks), axis=0)])
 
@@ -271,7 +271,7 @@ def _log_joint(model: LatentVariableModel, row: Batch, points: Array) -> Array:
 
 
 @eqx.filter_jit
-def _climb(model: LatentVariableModel, row: Batch, starts: PointsIn) -> tuple[PointsIn, Array, Array]:
+def _climb(model: LatentVariableModel, row: Batch, starts: PointsIn) -> tuple[Array, Array, Array]:
     """Damped Newton steps from the best of each group of starts: the ends, log p(x, u) and its second derivatives."""
     log_joint = Target(model, row).log_joint
     groups = starts.reshape(-1, GROUP, starts.shape[1])

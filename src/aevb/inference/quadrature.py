@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpyro.distributions import biject_to
 
-from aevb.batch import Batch, map_rows, row_keys
+from aevb.batch import Batch, each_row, map_rows, row_keys
 from aevb.distributions import CategoricalCodes
 from aevb.errors import InvalidRecipeError
 from aevb.inference.coordinates import Target
@@ -20,7 +20,7 @@ from aevb.inference.grid import Box, find_box, integrate
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
 from aevb.models import LatentVariableModel
 from aevb.objectives import Recognition
-from aevb.typing import PerRow, PRNGKey, Tree
+from aevb.typing import PerRow, PRNGKey, Scalar, Tree
 
 MOST_DIMENSIONS = 3
 MOST_CODES = 2**16
@@ -170,9 +170,13 @@ def _log_sum(
     model: LatentVariableModel, batch: Batch, codes: Float[Array, "codes width"], counts: Array
 ) -> PerRow:
     """The log of the sum of p(x, z) over those codes that count, each decoded once for all rows."""
-    z = codes[:, None]
-    log_joint = model.log_likelihood(batch, z) + model.log_prior(z, batch)
-    return jax.nn.logsumexp(jnp.where(counts[:, None], log_joint, -jnp.inf), axis=0)
+
+    def one_row(key: PRNGKey, row: Batch) -> Scalar:
+        z = codes[:, None]
+        log_joint = (model.log_likelihood(row, z) + model.log_prior(z, row))[:, 0]
+        return jax.nn.logsumexp(jnp.where(counts, log_joint, -jnp.inf))
+
+    return each_row(one_row, jax.random.key(0), batch)  # nothing is drawn
 
 
 @eqx.filter_jit

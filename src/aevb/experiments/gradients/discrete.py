@@ -72,7 +72,9 @@ def linear_bernoulli(seed: int) -> tuple[AutoEncoder, Float[np.ndarray, "rows fe
 
 def exact_bound(autoencoder: AutoEncoder, x: Float[Array, "batch features"]) -> Scalar:
     """sum_z q(z|x) (log p(x|z) + log p(z) - log q(z|x)), mean over rows, in formulas of its own."""
-    decoder, head = autoencoder.model.decoder, autoencoder.encoder.heads["logits"]
+    decoder, encoder = autoencoder.model.decoder, autoencoder.encoder
+    assert isinstance(encoder, Encoder)
+    head = encoder.heads["logits"]
     assert isinstance(decoder, BernoulliDecoder)
     z = jnp.asarray(list(itertools.product((0.0, 1.0), repeat=N_LATENTS)))
     h = (x @ head.weight + head.bias)[:, None]  # (batch, 1, latents)

@@ -73,6 +73,7 @@ def autoencoder(encoder: EncoderArrays, decoder: DecoderArrays) -> AutoEncoder:
 def _arrays(autoencoder: AutoEncoder) -> tuple[Any, ...]:
     """A', c, G', g, W', b, U', v."""
     q, p = autoencoder.encoder, autoencoder.model.decoder
+    assert isinstance(q, Encoder)
     assert isinstance(p, GaussianDecoder)
     layers = (q.heads["loc"], q.heads["log_variance"], p.loc, p.log_variance)
     return tuple(array for layer in layers for array in (layer.weight, layer.bias))
@@ -111,7 +112,7 @@ def power_mean_gradients(
     The mean over the normal noise of all K draws of a row is taken over scrambled Sobol' points (Owen 1998) put
     through the inverse normal CDF; replicates are scrambled anew.
     """
-    k = autoencoder.encoder.heads["loc"].bias.size
+    k = autoencoder.model.prior(None).event_shape[0]
     with jax.enable_x64(True):
         learned, rest = split_learned(_double(autoencoder))
         rows = jnp.asarray(x, float)
