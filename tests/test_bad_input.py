@@ -112,7 +112,7 @@ USE = [
     (2, "sample run --out absent/x.csv", "make it first"),
     (2, "sample run --out other", "must end in"),
     (2, "sample run -n 0 --out x.csv", "-n"),
-    (2, "encode run table.csv --out x.png", "codes are no images"),
+    (2, "encode run table.csv --out x.png", "writes no pictures"),
     (1, "encode run flat.npy --out x.csv", "12 features, but 3"),
     (1, "encode run nan.csv --out x.csv", "lacks 'height'"),
     (1, "encode images flat.csv --out x.csv", "no file"),

@@ -40,7 +40,7 @@ def encode(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataD
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, write_table
 
-    check_out(out, picture=False)
+    check_out(out, picture=False, source=data)
     model = load_run(run)
     x, y = rows_for(model, data, data_dir)
     write_table(out, model.encode(x), tuple(f"z{j + 1}" for j in range(model.code_width)), label=y)

@@ -143,8 +143,8 @@ def _show_gaps(console: Console, e: "Evaluation") -> None:
     error = e.reconstruction
     write(
         console,
-        f"Reconstruction error: RMSE {error.rmse:.4g} in the data's units, {_percent(error.share_explained)} of the "
-        "variance of the columns explained.",
+        f"Reconstruction error, at the mean code: RMSE {error.rmse:.4g} in the data's units, "
+        f"{_percent(error.share_explained)} of the variance of the columns explained.",
     )
     if (gap := e.training) is not None:
         write(

@@ -50,7 +50,7 @@ def impute(
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out
 
-    check_out(out, picture=False)
+    check_out(out, picture=False, source=data)
     chosen = make_method(method, samples)
     model = load_run(run)
     x, y = rows_for(model, data, data_dir, allow_missing=True)

@@ -14,23 +14,27 @@ TABLES = (".csv", ".npy", ".npz")
 MOST_IMAGES = 100
 
 
-def check_out(path: Path, *, picture: bool = True) -> None:
+def check_out(path: Path, *, picture: bool = True, source: str | None = None) -> None:
     """Refuse a file that cannot be written, before any computing.
 
     Args:
         path: the file.
         picture: whether these rows can be images.
+        source: what the rows are read from, which must not be written over.
 
     Raises:
-        typer.BadParameter: another ending than those known, a folder of that name, or no folder to write it in.
+        typer.BadParameter: the source itself, another ending than those known, a folder of that name, or no folder
+            to write it in.
     """
     endings = (*TABLES, ".png") if picture else TABLES
     if path.suffix.lower() == ".png" and not picture:
-        raise _bad(f"codes are no images: {path} must end in {', '.join(endings)}")
+        raise _bad(f"this command writes no pictures: {path} must end in {', '.join(endings)}")
     if path.suffix.lower() not in endings:
         raise _bad(f"{path} must end in {', '.join(endings)}, which says how to write it")
     if path.is_dir():
         raise _bad(f"{path} is a folder: name a file")
+    if source is not None and path.exists() and Path(source).exists() and path.samefile(source):
+        raise _bad(f"{path} holds the rows that are to be read: name another file")
     if not path.parent.is_dir():
         raise _bad(f"there is no folder {path.parent} to write {path.name} in: make it first")
 

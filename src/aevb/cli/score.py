@@ -42,13 +42,14 @@ def score(
     The columns are log_p, monte_carlo_error, reliable (1 or 0) and percentile: the share of training rows, in per cent,
     that have a lower log p(x). Low ones are odd.
     """
+    from aevb.batch import has_missing
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, write_table
     from aevb.cli.stages import stages
     from aevb.evaluation import score_rows
     from aevb.inference import Importance
 
-    check_out(out, picture=False)
+    check_out(out, picture=False, source=data)
     model = load_run(run)
     x, _ = rows_for(model, data, data_dir)
     x_train, reason = _training_rows(run, model, training_rows, data_dir)
@@ -56,7 +57,7 @@ def score(
         scores = score_rows(model, x, Importance(samples), x_train, training_rows, seed, show)
     columns = scores.columns(is_normalized=model.is_normalized)
     write_table(out, scores.table(), tuple(columns), **columns)
-    for line in _said(scores, model, out, reason):
+    for line in _said(scores, model, out, reason, gaps=has_missing(x)):
         typer.echo(line)
 
 
@@ -75,17 +76,22 @@ def _training_rows(run: Path, model: "TrainedModel", wanted: int, data_dir: Path
         return None, f"the training rows cannot be read: {error}"
 
 
-def _said(scores: Any, model: "TrainedModel", out: Path, reason: str) -> list[str]:
+def _said(scores: Any, model: "TrainedModel", out: Path, reason: str, *, gaps: bool) -> list[str]:
     n = len(scores.estimate.log_p)
     lines = [f"{n:,} scores in {out}"]
     if not model.is_normalized:
         lines.append(
             "Grey pixels under a Bernoulli likelihood: the score is an importance-weighted cross-entropy, not log p(x)."
         )
+    if gaps:
+        lines.append(
+            "Some values are missing: a score is that of a row's observed values, and rows with fewer of them are not "
+            "to be compared with rows with more."
+        )
     unreliable = int((~scores.estimate.reliable).sum())
     if unreliable:
         lines.append(
-            f"{unreliable:,} rows have unreliable importance weights; their scores lie too low. Try a larger --samples."
+            f"Rows with unreliable importance weights: {unreliable:,}; their scores lie too low. Raise --samples."
         )
     if scores.percentile is None:
         return [*lines, f"No percentiles: {reason}."]

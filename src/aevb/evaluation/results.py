@@ -214,6 +214,7 @@ class Evaluation:
             **{name: part.value for name, part in self.parts.items()},
             **{f"{name}_sampling_error": part.sampling_error for name, part in self.parts.items()},
             self.log_p_name: first.mean,
+            f"{self.log_p_name}_rows": first.n_rows,
             f"{self.log_p_name}_monte_carlo_error": first.monte_carlo_error,
             f"{self.log_p_name}_sampling_error": first.sampling_error,
             **{f"{name}_median": value for name, value in first.medians.items()},

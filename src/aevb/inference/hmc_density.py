@@ -102,7 +102,8 @@ class HMCDensity:
         if n > MOST_LATENTS and not self.force:
             raise InvalidRecipeError(
                 f"hmc-density is dependable up to about {MOST_LATENTS} latents, and this model has {n}: the density "
-                "fitted to the draws no longer resembles the posterior. Use annealed importance sampling, or force=True"
+                "fitted to the draws no longer resembles the posterior. Use annealed importance sampling, "
+                "or in Python HMCDensity(force=True)"
             )
 
 

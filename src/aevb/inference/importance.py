@@ -1,6 +1,7 @@
 """log p(x) by importance sampling from the recognition model."""
 
 import dataclasses
+import itertools
 import math
 import warnings
 from collections.abc import Iterator
@@ -127,12 +128,14 @@ def summarize(log_w: LogWeights) -> dict[str, Float[np.ndarray, "rows ..."]]:
             "monte_carlo_error": np.sqrt(variance),
             "effective_samples": first**2 / second,
             "k_hat": np.array([k_hat(row) for row in log_w]),
-            "iwae": np.stack([*_means_over_groups(log_w), log_p], axis=1)[:, : len(curve_sizes(n))],
+            "iwae": np.stack(
+                [*itertools.islice(_means_over_groups(log_w), len(curve_sizes(n)) - 1), log_p], axis=1
+            ),
         }
 
 
 def _means_over_groups(log_w: LogWeights) -> Iterator[Float[np.ndarray, " rows"]]:
-    """The means over disjoint groups of k draws of log((w_1 + ... + w_k) / k), for k = 1, 10, 100, ..., below K."""
+    """The means over disjoint groups of k draws of log((w_1 + ... + w_k) / k), for k = 1, 10, 100, ..."""
     log_means = log_w
     while log_means.shape[1] > 0:
         yield np.mean(log_means, axis=1)

@@ -100,4 +100,14 @@ def log_marginal(
     Raises:
         InvalidRecipeError: the model or its codes do not suit the method.
     """
-    return method(model, recognition, x, key, show)
+    estimate = method(model, recognition, x, key, show)
+    empty = np.isnan(x).all(axis=1)
+    if not empty.any():
+        return estimate
+    # Of nothing the probability is 1, and no estimate is needed.
+    return dataclasses.replace(
+        estimate,
+        log_p=np.where(empty, 0.0, estimate.log_p),
+        monte_carlo_error=np.where(empty, 0.0, estimate.monte_carlo_error),
+        reliable=estimate.reliable | empty,
+    )
