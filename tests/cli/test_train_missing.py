@@ -35,6 +35,7 @@ def test_a_run_on_rows_that_lack_values(tmp_path):
 
 
 @pytest.mark.usefixtures("without_figures")
+@pytest.mark.long
 def test_a_run_without_an_encoder(tmp_path):
     path, run = tmp_path / "table.csv", tmp_path / "run"
     write_table(path, label=False)

@@ -119,6 +119,7 @@ def of_family(family, prior="gaussian"):
     return AutoEncoder(LatentVariableModel(prior, decoder, plain.model.log_scale), encoder)
 
 
+@pytest.mark.long
 def test_without_a_closed_divergence():
     """Refined by draws of log q, the bound rises."""
     autoencoder = of_family("laplace", "student-t")
