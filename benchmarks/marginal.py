@@ -89,7 +89,7 @@ def main() -> int:
     from aevb.inference import Importance, log_marginal
 
     autoencoder = model()
-    x = (load("mnist").x_test / 255.0).astype(np.float32)
+    x = np.rint(load("mnist").x_test).astype(np.float32)  # black and white, of which there is a probability
     n_codes = options.rows * options.samples
     method, key = Importance(options.samples), jax.random.key(0)
 

@@ -1,6 +1,8 @@
-"""What all tests share. Nothing here changes a dtype or a seed of JAX."""
+"""What all tests share. Nothing here changes a dtype, a seed or any other global setting of JAX."""
 
+import gc
 import os
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,13 +12,22 @@ from scipy.stats import chi2
 # Most of the tests' time is LLVM's, which makes fast programs of functions that are called once.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-# The command line turns JAX's cache of compiled programs on for the whole process, and every later test would write to
-# it: once in a long run XLA died of a segmentation fault while it did. Commands that tests start keep their cache.
-jax.config.update("jax_enable_compilation_cache", False)
+# Compiled programs hold memory maps, some hundred for one that trains, of which Linux gives a process 65,530. Beyond
+# that XLA dies of a segmentation fault.
+MAPS, MOST_MAPS = Path("/proc/self/maps"), 25_000
 
 # How often a statistical test with a new seed may fail although the code is right. Seeds are fixed, so a test that
 # passes once passes always; the rate says how little luck was in the choice of its seed.
 FALSE_ALARM = 1e-6
+
+
+@pytest.fixture(autouse=True)
+def let_go_of_compiled_programs():
+    """After a test, where there are too many."""
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

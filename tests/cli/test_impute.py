@@ -108,7 +108,7 @@ def test_an_interruption_leaves_no_file(table_run, holes, tmp_path, monkeypatch)
         (("--draws", -1), 2, "--draws"),
         (("--samples", 0), 2, "--samples"),
         (("--method", "guess"), 2, "--method"),
-        (("--out", "x.png"), 2, "no images"),
+        (("--out", "x.png"), 2, "no pictures"),
         (("--out", "nowhere/x.csv"), 2, "no folder"),
     ],
 )

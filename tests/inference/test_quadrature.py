@@ -13,8 +13,7 @@ from scipy.stats import gamma, multivariate_normal, norm
 
 from aevb import inference
 from aevb.errors import InvalidRecipeError
-from aevb.inference import Importance
-from aevb.inference.quadrature import Quadrature
+from aevb.inference import Importance, Quadrature
 from aevb.models import AutoEncoder, Constant, Encoder, LatentVariableModel, Prior, code_width, make_decoder
 from aevb.networks import MLP
 from oracles import LinearGaussian, tiny, with_head, with_log_variance, with_weights

@@ -11,6 +11,7 @@ from aevb.inference.importance import Importance
 from aevb.inference.imputation import Imputation, ImputationMethod, Observation, impute
 from aevb.inference.marginal import MarginalEstimate, MarginalMethod, Show, log_marginal, show_nothing
 from aevb.inference.posterior import PosteriorEstimate, posterior
+from aevb.inference.quadrature import Quadrature
 from aevb.inference.refined import Refined
 from aevb.inference.sampled import HMC, PosteriorSamples, sample_posterior
 from aevb.inference.weighted_imputation import ImportanceImputation
@@ -31,6 +32,7 @@ __all__ = [
     "PosteriorEstimate",
     "PosteriorSamples",
     "PseudoGibbs",
+    "Quadrature",
     "Refined",
     "Sandwich",
     "Show",

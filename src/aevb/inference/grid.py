@@ -89,8 +89,8 @@ def find_box(model: LatentVariableModel, row: Batch, starts: PointsIn) -> Box | 
     ends, heights, curvature = jax.tree.map(np.asarray, _climb(model, row, starts))
     if not np.isfinite(heights).any():
         return None
+    values, vectors = np.linalg.eigh(np.nan_to_num(curvature[np.nanargmax(heights)]))
     peaks, heights = _distinct(ends, heights)
-    values, vectors = np.linalg.eigh(curvature[np.argmax(heights)])
     axes = vectors * np.sqrt(2 * DEPTH / np.clip(np.abs(values), 1e-12, 1e12))
     reach = _Reach.of(model, row, peaks, heights, axes)
     for _ in range(TURNS - 1):
@@ -139,7 +139,7 @@ class _Reach:
         peaks: each moved to the highest point of its rays where that is higher.
         heights: log p(x, u) there.
         outer: the last point of each ray within DEPTH of the highest peak.
-        length_of_tails: the median of that distance to the one within 2 of the ray's own peak.
+        length_of_tails: how far a ray first falls by DEPTH, as a multiple of how far it falls by 2; the median.
     """
 
     peaks: Peaks
@@ -160,8 +160,9 @@ class _Reach:
         directions = _directions(peaks.shape[1]) @ axes.T
         points = _padded(peaks)[:, None, None] + RADII[:, None] * directions[:, None]
         log_joint = np.asarray(_log_joint(model, row, jnp.asarray(points)))[: len(peaks)]
-        outer = _last_above(log_joint, np.full(len(peaks), max(heights.max(), log_joint.max()) - DEPTH))
-        inner = _last_above(log_joint, heights - 2)
+        lowest = np.full(len(peaks), max(heights.max(), log_joint.max()) - DEPTH)
+        outer = _crossing(log_joint, lowest, last=True)
+        far, near = (_crossing(log_joint, heights - fall, last=False) for fall in (DEPTH, 2.0))
         ends = peaks[:, None] + outer[..., None] * directions
         best = log_joint.reshape(len(peaks), -1).argmax(1)
         found = log_joint.reshape(len(peaks), -1)[np.arange(len(peaks)), best]
@@ -172,16 +173,19 @@ class _Reach:
             peaks[order],
             np.maximum(found, heights)[order],
             ends.reshape(-1, peaks.shape[1]),
-            float(np.median(outer / inner)),
+            float(np.median(far / near)),
         )
 
 
-def _last_above(
-    log_joint: Float[np.ndarray, "peaks rays radii"], level: Float[np.ndarray, " peaks"]
+def _crossing(
+    log_joint: Float[np.ndarray, "peaks rays radii"], level: Float[np.ndarray, " peaks"], *, last: bool
 ) -> Float[np.ndarray, "peaks rays"]:
-    """The radius at which a ray falls below its peak's level for the last time, interpolated between two radii."""
+    """The radius at which a ray falls below its peak's level, first or last, interpolated between two radii."""
     above = log_joint > level[:, None, None]
-    index = np.where(above.any(-1), above.shape[-1] - 1 - np.argmax(above[..., ::-1], axis=-1), 0)
+    n = above.shape[-1]
+    index = n - 1 - np.argmax(above[..., ::-1], axis=-1) if last else np.argmin(above, axis=-1) - 1
+    # Rays that are never above have no last point there, those that always are no first one below.
+    index = np.where(above.any(-1), np.where(above.all(-1), n - 1, np.maximum(index, 0)), 0)
     after = np.minimum(index + 1, len(RADII) - 1)
     high, low = (np.take_along_axis(log_joint, i[..., None], -1)[..., 0] for i in (index, after))
     share = np.clip((high - level[:, None]) / np.maximum(high - low, 1e-12), 0.0, 1.0)

@@ -157,9 +157,8 @@ def k_hat(log_w: Float[np.ndarray, " draws"]) -> float:
     cutoff, quarter, largest = tail[0], tail[n_tail // 4], tail[-1]
     if largest - tail[1] < ROUNDING * max(1.0, abs(largest)):
         return 0.0
-    if (
-        largest - cutoff > LARGEST_SPREAD
-    ):  # the largest of n from a Pareto tail of shape k is about n^k times its least
+    if largest - cutoff > LARGEST_SPREAD:
+        # The largest of n draws from a Pareto tail of shape k is about n^k times the cutoff.
         return float((largest - cutoff) / math.log(n_tail))
     if math.exp(quarter - largest) == math.exp(cutoff - largest):  # the fit is scaled by their difference
         return math.nan
@@ -170,7 +169,8 @@ def k_hat(log_w: Float[np.ndarray, " draws"]) -> float:
 def _covers(model: LatentVariableModel, recognition: Recognition) -> bool:
     """Whether q(z|x) has density wherever p(z) may have some, tried at a few z."""
     blank = Batch(jnp.zeros((1, model.n_features)))
-    posterior, prior = recognition(blank), model.prior(blank)
+    # What is fixed about a support is known without a search that a recognition model may be.
+    posterior, prior = eqx.filter_eval_shape(recognition, blank), model.prior(blank)
     q = getattr(posterior, "distribution", None)
     if posterior.support_moves or q is None:
         return not posterior.support_moves
