@@ -15,6 +15,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.models import (
     ON_UNIT_INTERVAL,
     AutoEncoder,
+    BayesianDecoder,
     Constant,
     Encoder,
     LatentVariableModel,
@@ -93,9 +94,9 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
     _check_tails(recipe, networks[1])
     autoencoder = build_autoencoder(recipe, likelihood, log_scale, networks)
-    if recipe.recognition == "per-row":
+    if not recipe.has_encoder:
         autoencoder = _with_table(autoencoder, recipe, len(data.train), networks[0])
-    objective = build_objective(recipe, autoencoder)
+    objective = build_objective(recipe, autoencoder, len(data.train))
     return Assembly(
         autoencoder,
         objective,
@@ -196,6 +197,8 @@ def build_autoencoder(
         key=keys[2],
     )
     decoder = make_decoder(likelihood, decoder_network, width, n_features, recipe.initialization, key=keys[3])
+    if recipe.weight_posterior == "gaussian":
+        decoder = BayesianDecoder(decoder)
     model = LatentVariableModel(prior, decoder, Constant(log_scale))
     return AutoEncoder(model, encoder)
 
@@ -203,17 +206,19 @@ def build_autoencoder(
 def _with_table(
     autoencoder: AutoEncoder, recipe: Recipe, n_rows: int, network: eqx.Module | None
 ) -> AutoEncoder:
-    """The autoencoder with a table of parameters per training row in place of its encoder."""
+    """The autoencoder with a table of parameters per training row in place of its encoder; empty for MCEM."""
+    what = "objective mcem" if recipe.objective == "mcem" else "recognition 'per-row'"
     if network is not None:
         raise InvalidRecipeError(
-            "recognition 'per-row' has no encoder network: leave encoder_network out, or choose 'amortized'"
+            f"{what} has no encoder network: leave encoder_network out, or choose another"
         )
     if FAMILIES[recipe.posterior].route == "discrete":
         raise InvalidRecipeError(
-            "recognition 'per-row' finds the parameters of new rows along the gradient of draws, and codes of "
-            f"{recipe.posterior} are discrete, without one: choose 'amortized', or a continuous posterior"
+            f"{what} finds the parameters of new rows along the gradient of draws, and codes of "
+            f"{recipe.posterior} are discrete, without one: choose another, or a continuous posterior"
         )
-    table = RowTable(n_rows, recipe.latents, recipe.posterior, recipe.categories)
+    kept = 0 if recipe.objective == "mcem" else n_rows
+    table = RowTable(kept, recipe.latents, recipe.posterior, recipe.categories)
     return AutoEncoder(autoencoder.model, table)
 
 

@@ -64,22 +64,25 @@ def row_keys(key: PRNGKey, batch: Batch) -> Key[Array, " batch"]:
     return jax.vmap(lambda a, b: jax.random.fold_in(jax.random.fold_in(key, a), b))(*digests)
 
 
-def each_row(function: Callable[[PRNGKey, Batch], Tree], key: PRNGKey, batch: Batch) -> Tree:
+def each_row(function: Callable[..., Tree], key: PRNGKey, batch: Batch, *given: Tree) -> Tree:
     """`function` of each row on its own, with that row's key from `row_keys`.
 
     Args:
-        function: takes a key and a `Batch` of one row, returns a tree of arrays.
+        function: takes a key, a `Batch` of one row and that row's part of what is given, returns a tree of arrays.
         key: random key.
         batch: the rows.
+        given: further trees of arrays, first axis the rows.
 
     Returns:
         The tree, every array with a new first axis, the rows.
     """
 
-    def one(key: PRNGKey, x: Float[Array, " features"], mask: Bool[Array, " features"] | None) -> Tree:
-        return function(key, Batch(x[None], None if mask is None else mask[None]))
+    def one(
+        key: PRNGKey, x: Float[Array, " features"], mask: Bool[Array, " features"] | None, *given: Tree
+    ) -> Tree:
+        return function(key, Batch(x[None], None if mask is None else mask[None]), *given)
 
-    return jax.vmap(one)(row_keys(key, batch), batch.x, batch.mask)
+    return jax.vmap(one)(row_keys(key, batch), batch.x, batch.mask, *given)
 
 
 def _digest(

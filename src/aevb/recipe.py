@@ -98,10 +98,19 @@ class Recipe(BaseModel):
         description="Of the weights: uniform as in PyTorch, or normal with variance 1/inputs; "
         "deep networks learn faster from lecun.",
     )
-    likelihood: Literal["auto", "bernoulli", "continuous-bernoulli", "gaussian", "gaussian-sigmoid"] = Field(
+    likelihood: Literal[
+        "auto",
+        "bernoulli",
+        "continuous-bernoulli",
+        "gaussian",
+        "gaussian-sigmoid",
+        "gaussian-isotropic",
+        "gaussian-diagonal",
+    ] = Field(
         "auto",
         description="p(x|z); auto: bernoulli for binary data and images in [0, 1], else gaussian. "
-        "For grey images continuous-bernoulli is the normalized choice.",
+        "For grey images continuous-bernoulli is the normalized choice. The variance of gaussian depends on z; that of "
+        "gaussian-diagonal is one per column, that of gaussian-isotropic one for all.",
     )
     recognition: Literal["amortized", "per-row"] = Field(
         "amortized",
@@ -115,11 +124,23 @@ class Recipe(BaseModel):
     categories: int = Field(10, gt=1, description="Categories of each latent, for categorical codes.")
     # The objective.
     objective: Literal[
-        "auto", "sgvb-a", "sgvb-b", "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", "concrete"
+        "auto",
+        "sgvb-a",
+        "sgvb-b",
+        "score-function",
+        "stl",
+        "iwae",
+        "iwae-stl",
+        "dreg",
+        "renyi",
+        "concrete",
+        "wake-sleep",
+        "mcem",
+        "autoencoder",
     ] = Field(
         "auto",
         description="What is maximized, and how its gradient is estimated; auto: sgvb-b, or sgvb-a where the KL "
-        "divergence has no closed form, or score-function for discrete codes.",
+        "divergence has no closed form, or score-function for discrete codes. mcem, Monte Carlo EM, has no encoder.",
     )
     samples: int | None = Field(
         None,
@@ -131,8 +152,16 @@ class Recipe(BaseModel):
     )
     alpha: float = Field(0.5, description="Order of the Rényi divergence, for renyi.")
     temperature: float = Field(0.5, gt=0, description="Of the relaxation, for concrete.")
+    dreams: Literal["sampled", "means"] = Field(
+        "sampled", description="What wake-sleep's encoder learns from: samples of the model, or its means."
+    )
     weight_prior: Literal["none", "normal"] = Field(
         "none", description="normal: maximum a posteriori with N(0, 1) on every generative weight."
+    )
+    weight_posterior: Literal["point", "gaussian"] = Field(
+        "point",
+        description="gaussian: full variational Bayes, a distribution over the decoder's weights in place of one value "
+        "each, with N(0, 1) as their prior.",
     )
     # The training.
     batch_size: int = Field(128, gt=0, description="Rows per minibatch.")
@@ -185,6 +214,21 @@ class Recipe(BaseModel):
         if self.posterior == "dirichlet" and self.latents < 2:
             raise ValueError("a dirichlet code is a point of a simplex: set latents to 2 or more")
         return self
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> "Recipe":
+        if self.weight_posterior == "gaussian" and self.weight_prior == "normal":
+            raise ValueError(
+                "weight_posterior gaussian has N(0, 1) as its prior already: leave weight_prior at none"
+            )
+        if self.objective == "mcem" and self.recognition == "per-row":
+            raise ValueError("mcem keeps a chain per row in place of q(z|x): leave recognition at amortized")
+        return self
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether an encoder network is trained."""
+        return self.recognition == "amortized" and self.objective != "mcem"
 
     @property
     def epoch_budget(self) -> int | None:

@@ -24,7 +24,7 @@ import jax
 from aevb.assembly import Assembly, assemble
 from aevb.datasets import Dataset, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
-from aevb.inference.search import with_search
+from aevb.inference.for_use import for_use
 from aevb.models import choose_prior, learned
 from aevb.recipe import Recipe, read_settings
 from aevb.selection import bound_key, objective_name
@@ -95,7 +95,7 @@ class Run:
 def trained_model(state: TrainingState, recipe: Recipe, dataset: Dataset, assembly: Assembly) -> TrainedModel:
     """What a training state has learned, with what is needed to use it."""
     return TrainedModel(
-        with_search(state.chosen, recipe.seed),
+        for_use(state.chosen, recipe.seed),
         assembly.preparation,
         recipe,
         assembly.likelihood,
@@ -221,7 +221,7 @@ def summary(run: Run) -> dict[str, Any]:
         "n_test": 0 if run.assembly.data.test is None else len(run.assembly.data.test),
         "n_features": run.dataset.n_features,
         "likelihood": run.assembly.likelihood,
-        "recognition": run.recipe.recognition,
+        "recognition": "chains" if run.recipe.objective == "mcem" else run.recipe.recognition,
         "posterior": run.recipe.posterior,
         "prior": choose_prior(run.recipe.prior, run.recipe.posterior),
         "objective": objective_name(run.recipe, autoencoder),

@@ -8,23 +8,27 @@ import jax
 import jax.numpy as jnp
 
 from aevb.batch import Batch
-from aevb.models import AmortizedPosterior, AutoEncoder
+from aevb.models import AmortizedPosterior, AutoEncoder, LatentVariableModel
 from aevb.objectives import (
     ELBO,
     SGVBA,
     SGVBB,
     Baseline,
     Concrete,
+    FullVariationalBayes,
     ImportanceWeighted,
     LearnedBaseline,
     LeaveOneOut,
     MaximumAPosteriori,
+    MonteCarloEM,
     MovingAverage,
     NoBaseline,
     Objective,
+    Reconstruction,
     Renyi,
     ScoreFunction,
     StickingTheLanding,
+    WakeSleep,
 )
 from aevb.recipe import Recipe
 
@@ -32,6 +36,7 @@ Seen = TypeVar("Seen")
 
 # L or K, where the recipe leaves it open.
 DEFAULT_SAMPLES = {"iwae": 5, "iwae-stl": 5, "dreg": 5, "renyi": 5}
+CHAINS = 0x63686169  # folded into the seed, for where chains start
 BASELINE = 0x62617365  # folded into the seed, for the initial weights of a learned baseline
 
 
@@ -56,14 +61,24 @@ def _automatic(posterior: AmortizedPosterior) -> str:
     return "sgvb-b"
 
 
-def build_objective(recipe: Recipe, autoencoder: AutoEncoder) -> Objective:
-    """The objective of a recipe, with the weight prior if there is one.
+def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -> Objective:
+    """The objective of a recipe, with the weights' prior or posterior if there is one.
+
+    Args:
+        recipe: the settings.
+        autoencoder: what it is the objective of.
+        n_rows: training rows, of which some objectives keep something; 0 for a trained model.
 
     Raises:
         InvalidRecipeError: the objective does not go with the posterior, with the reason.
     """
-    objective = _build(objective_name(recipe, autoencoder), recipe, autoencoder.model.n_features)
+    objective = _build(objective_name(recipe, autoencoder), recipe, autoencoder.model, n_rows)
     _look_at_posterior(autoencoder, objective.check)
+    if recipe.weight_posterior == "gaussian":
+        # L draws of the weights, each with one of z; of objectives whose draws belong together, one.
+        if isinstance(objective, SGVBA | SGVBB):
+            return FullVariationalBayes(type(objective)(1), objective.n_samples)
+        return FullVariationalBayes(objective)
     return MaximumAPosteriori(objective) if recipe.weight_prior == "normal" else objective
 
 
@@ -78,8 +93,8 @@ def _look_at_posterior(autoencoder: AutoEncoder, look: Callable[[AmortizedPoster
     return seen[0]
 
 
-def _build(name: str, recipe: Recipe, n_features: int) -> Objective:
-    baseline = _baseline(recipe, n_features)
+def _build(name: str, recipe: Recipe, model: LatentVariableModel, n_rows: int) -> Objective:
+    baseline = _baseline(recipe, model.n_features)
     n_samples = recipe.samples or (
         baseline.min_samples if name == "score-function" else DEFAULT_SAMPLES.get(name, 1)
     )
@@ -93,6 +108,11 @@ def _build(name: str, recipe: Recipe, n_features: int) -> Objective:
         "dreg": lambda: ImportanceWeighted(n_samples, "dreg"),
         "renyi": lambda: Renyi(recipe.alpha, n_samples),
         "concrete": lambda: Concrete(recipe.temperature, n_samples),
+        "wake-sleep": lambda: WakeSleep(n_samples, recipe.dreams),
+        "mcem": lambda: MonteCarloEM(
+            model, n_rows, key=jax.random.fold_in(jax.random.key(recipe.seed), CHAINS)
+        ),
+        "autoencoder": Reconstruction,
     }
     return build[name]()
 

@@ -16,10 +16,11 @@ from aevb import inference
 from aevb.datasets import Scaling, check_rows, check_support
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
-from aevb.inference.search import RowSearch, with_search, without_search
+from aevb.inference.for_use import RowSearch, as_trained, for_use
 from aevb.models import (
     ON_UNIT_INTERVAL,
     AutoEncoder,
+    DecoderEnsemble,
     Likelihood,
     code_width,
     learned,
@@ -79,10 +80,15 @@ class TrainedModel:
         """From prepared rows to their posteriors."""
         return self.autoencoder.posterior
 
+    @property
+    def trainable(self) -> AutoEncoder:
+        """The autoencoder as training goes on from it."""
+        return as_trained(self.autoencoder)
+
     @cached_property
     def objective(self) -> Objective:
-        """What it was trained to maximize."""
-        return build_objective(self.recipe, self.autoencoder)
+        """What it is judged by: what it was trained to maximize, where that is a bound."""
+        return build_objective(self.recipe, self.autoencoder).evaluated
 
     @property
     def bound(self) -> str:
@@ -92,7 +98,7 @@ class TrainedModel:
     @property
     def pixel_range(self) -> tuple[float, float] | None:
         """Black and white in the user's units, for likelihoods of values in [0, 1]; None for others."""
-        if self.likelihood == "gaussian":
+        if self.likelihood in ("gaussian", "gaussian-diagonal", "gaussian-isotropic"):
             return None
         low, high = self._undo(np.array([[0.0], [1.0]]) * np.ones(self.n_features))
         return float(low.min()), float(high.max())
@@ -178,6 +184,18 @@ class TrainedModel:
             self.autoencoder.model, self.recognition, self.prepare(x), key, method, show
         )
 
+    def posterior(
+        self,
+        x: Num[np.ndarray, "rows features"],
+        method: str | inference.Refined | inference.HMC = "amortized",
+        n_draws: int = 100,
+        seed: int = 0,
+        show: inference.Show = inference.show_nothing,
+    ) -> inference.PosteriorEstimate:
+        """What z may be for each row; see `aevb.inference.posterior`."""
+        key = jax.random.key(seed)
+        return inference.posterior(self.autoencoder, self.prepare(x), key, method, n_draws, show)
+
     def impute(
         self,
         x: Num[np.ndarray, "rows features"],
@@ -256,7 +274,7 @@ class TrainedModel:
             "image_shape": self.image_shape,
             "importance_samples": self.importance_samples,
         }
-        save_model(path, without_search(self.autoencoder), about)
+        save_model(path, self.trainable, about)
 
     @classmethod
     def load(cls, path: Path, networks: Mapping[str, type[eqx.Module]] | None = None) -> "TrainedModel":
@@ -270,7 +288,7 @@ class TrainedModel:
             recipe = Recipe.parse(about["recipe"], source=f"{path}: the recipe inside")
             scaling = Scaling(tuple(about["scaling"]["loc"]), tuple(about["scaling"]["scale"]))
             model = cls(
-                with_search(autoencoder, recipe.seed),
+                for_use(autoencoder, recipe.seed),
                 Preparation(scaling, recipe.binarize, recipe.seed),
                 recipe,
                 about["likelihood"],
@@ -300,7 +318,11 @@ class TrainedModel:
             ("whether the likelihood is normalized", self.is_normalized or self.likelihood == "bernoulli"),
             (
                 "the kind of recognition",
-                isinstance(encoder, RowSearch) == (self.recipe.recognition == "per-row"),
+                isinstance(encoder, RowSearch) != self.recipe.has_encoder,
+            ),
+            (
+                "the weights' distribution",
+                isinstance(model.decoder, DecoderEnsemble) == (self.recipe.weight_posterior == "gaussian"),
             ),
             (
                 "what the encoder is given",

@@ -233,13 +233,13 @@ def test_settings_out_of_range(settings, fragment):
 def test_what_it_cannot_be_used_with():
     x = np.zeros((2, D), np.float32)
     with pytest.raises(InvalidRecipeError, match=r"no recognition model.*start='prior'"):
-        inference.log_marginal(tiny().model, None, x, KEY, METHOD)
+        inference.log_marginal(tiny().model, None, x, KEY, Annealed(start="posterior"))
     for family in ("bernoulli", "categorical"):
         for start in ("posterior", "prior"):
             with pytest.raises(InvalidRecipeError, match=r"discrete: use importance sampling"):
                 log_marginal(with_codes_of(family), x, Annealed(start=start))
     for family, prior in (("uniform", "gaussian"), ("gamma", "gaussian"), ("beta", "gamma")):
         with pytest.raises(InvalidRecipeError, match=r"supports of the two differ: start it from the prior"):
-            log_marginal(with_codes_of(family, prior), x)
+            log_marginal(with_codes_of(family, prior), x, Annealed(start="posterior"))
     with pytest.raises(InvalidRecipeError, match="simulated rows must be at least 1, not 0"):
         sandwich(tiny().model, tiny().posterior, 0, KEY, METHOD)

@@ -11,7 +11,7 @@ from aevb.inference import HMC, PosteriorSamples, Refined, posterior
 from oracles import LinearGaussian
 
 # By the name of this module stands the function.
-MODULE = importlib.import_module("aevb.inference.posterior")
+MODULE = importlib.import_module("aevb.inference.posteriors")
 KEY = jax.random.key(0)
 SHORT = HMC(n_samples=150, n_chains=4, n_warmup=100)
 

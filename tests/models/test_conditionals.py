@@ -16,7 +16,7 @@ from aevb.networks import MLP
 from oracles import LinearGaussian, tiny, with_head, with_log_variance, with_weights
 
 KEY = jax.random.key(0)
-LIKELIHOODS = ["bernoulli", "gaussian", "gaussian-sigmoid"]
+LIKELIHOODS = ["bernoulli", "gaussian", "gaussian-sigmoid", "gaussian-diagonal", "gaussian-isotropic"]
 
 
 def constant_bernoulli(logits):

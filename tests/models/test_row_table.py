@@ -11,7 +11,7 @@ import pytest
 import aevb
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.inference.search import RowSearch, with_search, without_search
+from aevb.inference.for_use import RowSearch, as_trained, for_use
 from aevb.models import AutoEncoder, RowTable, learned
 from aevb.models.row_table import STEP
 from aevb.objectives import SGVBB
@@ -77,16 +77,16 @@ def test_finds_the_exact_posterior_of_every_training_row():
 
 
 def test_other_rows_are_searched_for():
-    searching = with_search(AutoEncoder(ORACLE.autoencoder().model, RowTable(7, ORACLE.k)), seed=0)
+    searching = for_use(AutoEncoder(ORACLE.autoencoder().model, RowTable(7, ORACLE.k)), seed=0)
     assert isinstance(searching.encoder, RowSearch)
     x = ORACLE.sample(3, seed=9)
     q = eqx.filter_jit(searching.posterior)(Batch(jnp.asarray(x))).distribution
     a, c, log_v = ORACLE.exact_encoder
     np.testing.assert_allclose(q.mean, x @ a.T + c, atol=0.1)
     np.testing.assert_allclose(np.log(q.variance), np.broadcast_to(log_v, q.variance.shape), atol=0.3)
-    assert without_search(searching).encoder.rows["loc"].shape == (0, ORACLE.k)
+    assert as_trained(searching).encoder.rows["loc"].shape == (0, ORACLE.k)
     amortized = ORACLE.autoencoder()
-    assert with_search(amortized, 0) is without_search(amortized) is amortized
+    assert for_use(amortized, 0) is as_trained(amortized) is amortized
 
 
 def test_only_rows_that_came_by_have_moved():

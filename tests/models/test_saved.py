@@ -91,7 +91,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "gaussian-sigmoid"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "gaussian-sigmoid", "gaussian-isotropic"])
 def test_what_is_loaded_is_what_was_saved(likelihood, tmp_path):
     autoencoder = tiny(likelihood, scaling=SCALING)
     save_model(tmp_path / "model", autoencoder, ABOUT)

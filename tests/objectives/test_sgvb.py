@@ -163,7 +163,7 @@ def test_the_bound_of_rows_with_holes_is_that_of_the_observed_columns(oracle, x,
 
 
 @pytest.mark.parametrize("cls", OBJECTIVES.values(), ids=OBJECTIVES)
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "gaussian-sigmoid"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "gaussian-sigmoid", "gaussian-isotropic"])
 def test_gradients_are_finite_differences(cls, likelihood):
     """Central differences in double precision and common random numbers, for every single weight."""
     x = np.random.default_rng(0).uniform(size=(4, 3))

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from aevb.cli.progress import PARTS, write
+from aevb.cli.progress import write
 from aevb.objectives import ELBO
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _show_levels(console: Console, e: "Evaluation") -> None:
         table.add_row("bits per dimension", _number(e.bits.per_dimension, 4), "", _number(e.bits.error, 4))
     console.print(table)
     if not e.bound_name.endswith((ELBO, "cross-entropy bound")):
-        write(console, PARTS)
+        write(console, e.parts_note)
     write(
         console,
         "Monte Carlo error: of the estimate for these rows. Sampling error: of their mean, over rows.",
@@ -144,7 +144,11 @@ def _show_gaps(console: Console, e: "Evaluation") -> None:
     write(
         console,
         f"Reconstruction error, at the mean code: RMSE {error.rmse:.4g} in the data's units, "
-        f"{_percent(error.share_explained)} of the variance of the columns explained.",
+        + (
+            f"{_percent(error.share_explained)} of the variance of the columns explained."
+            if not error.share_explained < 0
+            else "more than that of the columns' means: reconstructions explain nothing."
+        ),
     )
     if (gap := e.training) is not None:
         write(

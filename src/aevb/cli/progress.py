@@ -19,7 +19,6 @@ from aevb.training import TrainingState
 LINE_SECONDS = 1.0
 # From this width on, the bar's terms are written in full.
 WIDE = 110
-PARTS = "Reconstruction and kl are those of the evidence lower bound, whose difference is not this value."
 
 Show = Callable[[TrainingState], None]
 
@@ -93,7 +92,7 @@ def conclude(console: Console, run: Run) -> None:
             table.add_row(split, *(f"{value:.2f}" for value in values))
     console.print(table)
     if run.assembly.objective.value_name != ELBO:
-        write(console, PARTS)
+        write(console, run.assembly.objective.parts_note)
     chosen = f"that of epoch {record.get('epoch')}, the best on validation rows" if state.best else "the last"
     write(
         console, f"{state.status} after {state.seconds:.1f} s and {state.epoch} epochs; the model is {chosen}"

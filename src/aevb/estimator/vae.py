@@ -23,9 +23,10 @@ from aevb.inference import (
     MetropolisWithinGibbs,
     PseudoGibbs,
 )
-from aevb.inference.search import with_search
+from aevb.inference.for_use import for_use
 from aevb.recipe import Recipe
 from aevb.run import trained_model
+from aevb.selection import build_objective
 from aevb.trained import TrainedModel
 from aevb.training import Plan, TrainingData, TrainingState, train
 
@@ -50,7 +51,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         activation: "relu", "tanh", "silu" or "gelu".
         initialization: of the weights; "uniform" as in PyTorch, or "lecun", normal with variance 1/inputs.
         likelihood: "bernoulli", "continuous-bernoulli" (a density of values in [0, 1], for grey images), "gaussian",
-            "gaussian-sigmoid" (means in [0, 1]), or "auto": Bernoulli for binary data and for images in [0, 1],
+            "gaussian-sigmoid" (means in [0, 1]), "gaussian-diagonal" and "gaussian-isotropic" (variances that do not
+            depend on z: one per column, or one for all), or "auto": Bernoulli for binary data and for images in [0, 1],
             otherwise Gaussian.
         recognition: "amortized", q(z|x) given by an encoder network; or "per-row", by free parameters of every
             training row (classical variational Bayes). For other rows those are searched for, which takes its time.
@@ -58,13 +60,16 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         prior: family of p(z); "auto" for the one that goes with the posterior.
         n_categories: categories of each latent, for the posterior "categorical".
         objective: "sgvb-a", every term of the bound sampled; "sgvb-b", the KL divergence in closed form;
-            "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", or "concrete" for discrete codes. "auto":
-            sgvb-b where the divergence is closed, else sgvb-a; for discrete codes score-function.
+            "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", or "concrete" for discrete codes; the
+            baselines "wake-sleep", "mcem" (Monte Carlo EM, without an encoder) and "autoencoder" (no inference).
+            "auto": sgvb-b where the divergence is closed, else sgvb-a; for discrete codes score-function.
         n_samples: draws of z per row and step, L or K; None for the objective's default.
         baseline: what "score-function" subtracts: "none", "moving-average", "leave-one-out" or "learned".
         alpha: order of the divergence, for "renyi".
         temperature: of the relaxation, for "concrete".
+        dreams: what "wake-sleep" trains the encoder on: "sampled" or "means".
         weight_prior: "none", or "normal" for maximum a posteriori with N(0, 1) on every generative weight.
+        weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
         image_shape: height and width, where a row is an image; unsigned bytes are taken for pixels without it.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
@@ -119,7 +124,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         baseline: str = "leave-one-out",
         alpha: float = 0.5,
         temperature: float = 0.5,
+        dreams: str = "sampled",
         weight_prior: str = "none",
+        weight_posterior: str = "point",
         scale: str = "auto",
         image_shape: tuple[int, int] | None = None,
         binarize: str = "none",
@@ -153,7 +160,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.baseline = baseline
         self.alpha = alpha
         self.temperature = temperature
+        self.dreams = dreams
         self.weight_prior = weight_prior
+        self.weight_posterior = weight_posterior
         self.scale = scale
         self.image_shape = image_shape
         self.binarize = binarize
@@ -197,9 +206,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         if self.schedule != "constant":
             raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
-        if self.recognition == "per-row":
+        if self.recognition == "per-row" or self.objective == "mcem":
             raise InvalidRecipeError(
-                "partial_fit needs recognition='amortized': free parameters belong to the rows of one fit"
+                "partial_fit needs recognition='amortized' and another objective than mcem: free parameters and chains "
+                "belong to the rows of one fit"
             )
         if not hasattr(self, "model_"):
             return self._train(*self._start(X, validation=0.0, patience=None), epochs=1)
@@ -207,7 +217,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         rows = self.model_.prepare(self._rows(X), training=True)
         plan = build_plan(self.model_.recipe, len(rows))
         state = getattr(self, "_state", None) or TrainingState.start(
-            self.model_.autoencoder, self.model_.objective, plan.optimizer
+            self.model_.trainable, build_objective(self.model_.recipe, self.model_.trainable), plan.optimizer
         )
         progress = replace(state.progress, status="running", best=None)
         state = replace(state, best_autoencoder=None, progress=progress)
@@ -365,7 +375,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         plan = plan if epochs is None else replace(plan, epochs=epochs)
         state = deque(train(state, plan, data), maxlen=1).pop()
         self._state = state
-        autoencoder = with_search(state.chosen, model.recipe.seed)
+        autoencoder = for_use(state.chosen, model.recipe.seed)
         self.model_ = replace(model, autoencoder=autoencoder, importance_samples=self.n_importance_samples)
         self.history_ = list(state.progress.history)
         self.n_iter_ = state.progress.epoch

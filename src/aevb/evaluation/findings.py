@@ -9,6 +9,8 @@ UNUSED_SHARE = 0.5
 # A random training row scores above a random other row with probability 1/2 where nothing was learned by heart. Of
 # normal bounds 0.55 is a gap of 0.18 standard deviations: 4.5 nats where rows differ by 25, as on MNIST.
 ABOVE_BY_HEART = 0.55
+# With most rows among those of training, what they cannot tell apart is not worth much as a test.
+SHARED = 0.5
 # Differences below so many standard errors may be chance.
 ERRORS = 3.0
 # k-hat over 0.7 is where importance sampling's errors stop being errors one can count on (Vehtari et al. 2024).
@@ -22,7 +24,7 @@ WEAK_SHARE, WEAK_NATS = 0.2, 1.0
 
 def find(evaluation: Evaluation) -> tuple[Finding, ...]:
     """What is wrong with the model that this evaluation is of; empty where nothing was found."""
-    rules = (_collapse, _unused, _overfitting, _weights, _mismatch, _weak_encoder, _improper)
+    rules = (_collapse, _unused, _overfitting, _seen, _weights, _mismatch, _weak_encoder, _improper)
     return tuple(finding for rule in rules if (finding := rule(evaluation)) is not None)
 
 
@@ -67,6 +69,19 @@ def _overfitting(e: Evaluation) -> Finding | None:
         f"random one of them lies above a random one of these with probability {gap.share_above:.2f}, where 0.5 is "
         "no difference. The model has learned training rows by heart, or these rows are of another kind.",
         "Stop earlier (--validation 0.1 --patience 10), use a smaller --hidden, or more training rows.",
+    )
+
+
+def _seen(e: Evaluation) -> Finding | None:
+    gap = e.training
+    if gap is None or gap.n_shared <= SHARED * e.n_rows:
+        return None
+    return Finding(
+        "training rows",
+        f"{gap.n_shared:,} of the {e.n_rows:,} rows are equal to training rows: these numbers do not say how the model "
+        "does on new ones, and overfitting does not show.",
+        "Evaluate on rows that were held out: without DATA, those of the run's own split. Rows of few different values "
+        "may be equal by chance.",
     )
 
 

@@ -24,7 +24,15 @@ from aevb.evaluation.results import (
     TrainingGap,
     summarize,
 )
-from aevb.evaluation.rows import Data, ShowStage, TrainingData, random_rows, share_below, show_no_stage
+from aevb.evaluation.rows import (
+    Data,
+    ShowStage,
+    TrainingData,
+    count_shared,
+    random_rows,
+    share_below,
+    show_no_stage,
+)
 from aevb.inference import Importance, MarginalEstimate
 from aevb.inference.diagnostics import latent_diagnostics
 from aevb.inference.gaps import inference_gaps
@@ -87,6 +95,7 @@ def evaluate(
         is_normalized=model.is_normalized,
         bound=Mean.of(bounds["bound"]),
         parts={name: Mean.of(bounds[name]) for name in ("reconstruction", "kl")},
+        parts_note=model.objective.parts_note,
         marginals=tuple(
             _marginal(estimate, method) for (estimate, _), method in zip(estimates, chosen, strict=True)
         ),
@@ -95,7 +104,7 @@ def evaluate(
         latents=latents,
         gaps=_gaps(model, given, seed, show),
         reconstruction=_reconstruction(model, x),
-        training=None if x_train is None else _training_gap(model, bounds["bound"], x_train, seed),
+        training=None if x_train is None else _training_gap(model, x, bounds["bound"], x_train, seed),
     )
     return dataclasses.replace(evaluation, findings=find(evaluation), not_checked=_not_checked(evaluation))
 
@@ -152,7 +161,7 @@ def _reconstruction(model: TrainedModel, x: Data) -> Reconstruction:
 
 
 def _training_gap(
-    model: TrainedModel, bound: Float[np.ndarray, " rows"], x_train: TrainingData, seed: int
+    model: TrainedModel, x: Data, bound: Float[np.ndarray, " rows"], x_train: TrainingData, seed: int
 ) -> TrainingGap:
     rows = x_train[random_rows(len(x_train), TRAINING_ROWS, seed)]
     at_training = model.bounds(rows)["bound"]
@@ -163,6 +172,7 @@ def _training_gap(
         mean.value - other.value,
         math.hypot(mean.sampling_error, other.sampling_error),
         float(np.mean(share_below(bound, at_training))),
+        count_shared(x, x_train),
     )
 
 

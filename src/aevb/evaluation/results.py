@@ -14,6 +14,7 @@ Kind = Literal[
     "posterior collapse",
     "unused latents",
     "overfitting",
+    "training rows",
     "unreliable importance weights",
     "prior mismatch",
     "weak encoder",
@@ -138,6 +139,7 @@ class TrainingGap:
         gap_error: its sampling error.
         share_above: the probability that a random training row has a higher bound than a random evaluated one; 1/2
             where the two do not differ.
+        n_shared: evaluated rows that are equal to some training row.
     """
 
     n_rows: int
@@ -145,6 +147,7 @@ class TrainingGap:
     gap: float
     gap_error: float
     share_above: float
+    n_shared: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +175,7 @@ class Evaluation:
         is_normalized: whether the likelihood is a density or mass function of such rows.
         bound: the objective's bound.
         parts: its named parts.
+        parts_note: what they are, where their difference is not the bound.
         marginals: log p(x) by each method; a cross-entropy where the likelihood is not normalized.
         bits: bits per dimension by the first method; None where they mean nothing.
         no_bits: why there are none.
@@ -188,6 +192,7 @@ class Evaluation:
     is_normalized: bool
     bound: Mean
     parts: dict[str, Mean]
+    parts_note: str
     marginals: tuple[Marginal, ...]
     bits: Bits | None
     no_bits: str

@@ -10,7 +10,7 @@ from aevb.inference.hmc_density import HMCDensity
 from aevb.inference.importance import Importance
 from aevb.inference.imputation import Imputation, ImputationMethod, Observation, impute
 from aevb.inference.marginal import MarginalEstimate, MarginalMethod, Show, log_marginal, show_nothing
-from aevb.inference.posterior import PosteriorEstimate, posterior
+from aevb.inference.posteriors import PosteriorEstimate, posterior
 from aevb.inference.quadrature import Quadrature
 from aevb.inference.refined import Refined
 from aevb.inference.sampled import HMC, PosteriorSamples, sample_posterior

@@ -10,13 +10,13 @@ from aevb.batch import Batch, map_rows
 from aevb.errors import InvalidRecipeError
 from aevb.inference.annealing import FORWARD, PRELIMINARY_STEPS, Annealing
 from aevb.inference.chains import BLOCK_ROWS, Ticks, chunks
-from aevb.inference.coordinates import require_continuous, require_equal_support
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
 from aevb.models import LatentVariableModel
 from aevb.objectives import Recognition
+from aevb.objectives.coordinates import has_equal_support, require_continuous, require_equal_support
 from aevb.typing import PRNGKey
 
-Start = Literal["posterior", "prior"]
+Start = Literal["auto", "posterior", "prior"]
 # For an estimate and its error to be trusted. Where trajectories are refused chains stay behind the path.
 LEAST_CHAINS, LEAST_SHARE, LEAST_ACCEPTANCE = 3.0, 0.25, 0.3
 
@@ -35,7 +35,8 @@ class Annealed:
         n_temperatures: T, the number of steps along the path.
         n_chains: independent weights per row, whose spread gives the error.
         n_leapfrog: leapfrog steps of a transition.
-        start: `posterior`, q(z|x), the shorter way where q is good; or `prior`, p(z), whatever q is.
+        start: `posterior`, q(z|x), the shorter way where q is good; `prior`, p(z), whatever q is; or `auto`, the
+            posterior if there is one whose support is that of p(z), else the prior.
 
     Raises:
         InvalidRecipeError: a number is too small, or the start unknown.
@@ -44,7 +45,7 @@ class Annealed:
     n_temperatures: int = 500
     n_chains: int = 16
     n_leapfrog: int = 10
-    start: Start = "posterior"
+    start: Start = "auto"
     name: ClassVar[str] = "annealed"
 
     def __post_init__(self):
@@ -94,7 +95,7 @@ class Annealed:
             InvalidRecipeError: see `__call__`.
         """
         require_continuous(model, "annealed importance sampling")
-        if self.start == "prior":
+        if self.start == "prior" or (self.start == "auto" and not has_equal_support(model, recognition)):
             recognition = None
         elif recognition is None:
             raise InvalidRecipeError(

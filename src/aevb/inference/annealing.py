@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from aevb.batch import Batch, each_row
 from aevb.hmc import Kernel, begin, robust_variance
-from aevb.inference.chains import chunks, each_row_with
-from aevb.inference.coordinates import Point, Target
+from aevb.inference.chains import chunks
 from aevb.models import LatentVariableModel
 from aevb.objectives import Posterior, Recognition
+from aevb.objectives.coordinates import Point, Target
 from aevb.typing import PRNGKey, Scalar
 
 MASS_DRAWS = 256
@@ -217,7 +217,7 @@ def _tune(
 
         return jax.lax.fori_loop(first, last, step, tuning)
 
-    return each_row_with(one_row, key, batch, tuning)
+    return each_row(one_row, key, batch, tuning)
 
 
 @jax.jit
@@ -269,4 +269,4 @@ def _anneal(
         u, log_w, accepted = jax.lax.fori_loop(first, last, step, (*state, jnp.zeros(())))
         return u, log_w, accepted / (last - first)
 
-    return each_row_with(one_row, key, batch, path, *state)
+    return each_row(one_row, key, batch, path, *state)

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from aevb.batch import Batch, map_rows
+from aevb.batch import Batch, each_row, map_rows
 from aevb.errors import InvalidRecipeError
 from aevb.inference.annealed import Annealed
 from aevb.inference.annealing import FORWARD, REVERSE
-from aevb.inference.chains import BLOCK_ROWS, each_row_with
-from aevb.inference.coordinates import Point, Target
+from aevb.inference.chains import BLOCK_ROWS
 from aevb.inference.marginal import MarginalEstimate, Rows, Show, show_nothing
 from aevb.models import LatentVariableModel
 from aevb.objectives import Recognition
+from aevb.objectives.coordinates import Point, Target
 from aevb.typing import PRNGKey
 
 
@@ -109,4 +109,4 @@ def _points(
         del key
         return Target(model, row).point(z)
 
-    return each_row_with(one_row, jax.random.key(0), batch, z)
+    return each_row(one_row, jax.random.key(0), batch, z)

@@ -1,13 +1,6 @@
 """What long runs of chains over blocks of rows share: compiled loops in chunks, between which the host looks up."""
 
-from collections.abc import Callable
-
-import jax
-from jaxtyping import Array, Float
-
-from aevb.batch import Batch, row_keys
 from aevb.inference.marginal import Show
-from aevb.typing import PRNGKey, Tree
 
 BLOCK_ROWS = 16
 CHUNK = 64  # transitions from one call of a compiled loop to the next, between which progress is shown
@@ -29,12 +22,3 @@ class Ticks:
         """One more chunk is done."""
         self._done += 1
         self._show(self._done / self._total)
-
-
-def each_row_with(function: Callable[..., Tree], key: PRNGKey, batch: Batch, *given: Tree) -> Tree:
-    """`aevb.batch.each_row` of a function that is also given its row's part of some arrays, first axis the rows."""
-
-    def one(key: PRNGKey, x: Float[Array, " features"], mask: Array | None, *given: Tree) -> Tree:
-        return function(key, Batch(x[None], None if mask is None else mask[None]), *given)
-
-    return jax.vmap(one)(row_keys(key, batch), batch.x, batch.mask, *given)

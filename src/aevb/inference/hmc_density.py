@@ -12,11 +12,11 @@ from scipy.stats import chi2
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.hmc import effective_draws
-from aevb.inference.coordinates import require_continuous
 from aevb.inference.marginal import MarginalEstimate, PerRow, Rows, Show
 from aevb.inference.sampled import HMC, PosteriorSamples, run_chains
 from aevb.models import LatentVariableModel
 from aevb.objectives import Recognition
+from aevb.objectives.coordinates import require_continuous
 from aevb.typing import PRNGKey
 
 MOST_LATENTS = 8

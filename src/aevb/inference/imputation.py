@@ -12,7 +12,7 @@ from aevb.batch import Batch
 from aevb.distributions import Distribution
 from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import Rows, Show, show_nothing
-from aevb.models import LatentVariableModel
+from aevb.models import DecoderEnsemble, LatentVariableModel
 from aevb.models.noise import Noise, seen_through
 from aevb.objectives import Recognition
 from aevb.typing import Codes, PerRow, PRNGKey
@@ -152,6 +152,11 @@ def impute(
     """
     if n_draws < 0:
         raise InvalidRecipeError(f"the number of imputations to draw must be at least 0, not {n_draws}")
+    if isinstance(model.decoder, DecoderEnsemble):
+        raise InvalidRecipeError(
+            "the missing values of a row share their weights with the observed ones, and a distribution over weights "
+            "(weight_posterior 'gaussian') is not carried through an imputation: train with weight_posterior 'point'"
+        )
     observation = Observation(model, noise)
     unknown = np.isnan(x) if noise is None else np.ones(x.shape, bool)
     rows = unknown.any(axis=1)

@@ -15,11 +15,11 @@ from numpyro.distributions import biject_to
 from aevb.batch import Batch, each_row, map_rows, row_keys
 from aevb.distributions import CategoricalCodes
 from aevb.errors import InvalidRecipeError
-from aevb.inference.coordinates import Target
 from aevb.inference.grid import Box, find_box, integrate
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
 from aevb.models import LatentVariableModel
 from aevb.objectives import Recognition
+from aevb.objectives.coordinates import Target
 from aevb.typing import PerRow, PRNGKey, Scalar, Tree
 
 MOST_DIMENSIONS = 3

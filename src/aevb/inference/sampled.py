@@ -13,11 +13,11 @@ from jaxtyping import Array, Bool, Float
 from aevb.batch import Batch, each_row, map_rows
 from aevb.errors import InvalidRecipeError
 from aevb.hmc import Kernel, begin, effective_draws, robust_variance, split_r_hat
-from aevb.inference.chains import BLOCK_ROWS, CHUNK, Ticks, chunks, each_row_with
-from aevb.inference.coordinates import Target, require_continuous
+from aevb.inference.chains import BLOCK_ROWS, CHUNK, Ticks, chunks
 from aevb.inference.marginal import Rows, Show, show_nothing
 from aevb.models import LatentVariableModel
 from aevb.objectives import Recognition
+from aevb.objectives.coordinates import Target, require_continuous
 from aevb.typing import PRNGKey
 
 PerRow = Float[np.ndarray, " rows"]
@@ -248,7 +248,7 @@ def _warm_up(
 
         return jax.lax.fori_loop(first, last, step, state)
 
-    return each_row_with(one_row, key, batch, state)
+    return each_row(one_row, key, batch, state)
 
 
 def _variance(sums: Float[Array, "3 dims"], otherwise: Float[Array, " dims"]) -> Float[Array, " dims"]:
@@ -274,7 +274,7 @@ def _sample(
 
         return jax.lax.scan(step, state, first + jnp.arange(CHUNK))
 
-    return each_row_with(one_row, key, batch, state)
+    return each_row(one_row, key, batch, state)
 
 
 def _transition(

@@ -1,5 +1,6 @@
 """Generative models p(z) p(x|z), recognition models q(z|x), and how they are kept on disk."""
 
+from aevb.models.bayesian import BayesianDecoder, DecoderEnsemble
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant, learned, split_learned
 from aevb.models.decoders import (
@@ -7,6 +8,7 @@ from aevb.models.decoders import (
     BernoulliDecoder,
     ContinuousBernoulliDecoder,
     Decoder,
+    EqualNoiseDecoder,
     GaussianDecoder,
     Likelihood,
     make_decoder,
@@ -22,12 +24,15 @@ __all__ = [
     "ON_UNIT_INTERVAL",
     "AmortizedPosterior",
     "AutoEncoder",
+    "BayesianDecoder",
     "BernoulliDecoder",
     "Conditional",
     "Constant",
     "ContinuousBernoulliDecoder",
     "Decoder",
+    "DecoderEnsemble",
     "Encoder",
+    "EqualNoiseDecoder",
     "GaussianDecoder",
     "LatentVariableModel",
     "Likelihood",

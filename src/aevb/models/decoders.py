@@ -8,14 +8,22 @@ from typing import ClassVar, Literal, TypeAlias
 
 import equinox as eqx
 import jax
-from jaxtyping import Array
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from aevb.distributions import ContinuousBernoulli, Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
 from aevb.networks import Initialization, Linear, Network
 from aevb.typing import Codes, PRNGKey
 
-Likelihood = Literal["bernoulli", "continuous-bernoulli", "gaussian", "gaussian-sigmoid"]
+Likelihood = Literal[
+    "bernoulli",
+    "continuous-bernoulli",
+    "gaussian",
+    "gaussian-sigmoid",
+    "gaussian-isotropic",
+    "gaussian-diagonal",
+]
 # Likelihoods that give values outside [0, 1] no density.
 ON_UNIT_INTERVAL = ("bernoulli", "continuous-bernoulli")
 
@@ -138,7 +146,49 @@ class GaussianDecoder(Conditional):
         return jax.nn.sigmoid(loc) if self.sigmoid else loc
 
 
-Decoder: TypeAlias = BernoulliDecoder | ContinuousBernoulliDecoder | GaussianDecoder
+class EqualNoiseDecoder(Conditional):
+    """p(x|z) = prod_i N(x_i; mu_i(z), sigma_i^2), with variances that do not depend on z.
+
+    Without hidden layers mu is linear: factor analysis, or with one variance for all features probabilistic principal
+    component analysis (Tipping & Bishop 1999).
+
+    Args:
+        network: from codes to features, for any number of codes at once.
+        n_latents: length of a code.
+        n_features: columns of the data.
+        initialization: of the head's weights, see `aevb.networks.Linear`.
+        shared: one variance for all features, in scaled units; else one for each.
+        key: random key for the head's initial weights.
+    """
+
+    is_density: ClassVar[bool] = True
+
+    network: Network
+    loc: Linear
+    log_variance: Float[Array, " #features"]
+
+    def __init__(
+        self,
+        network: Network,
+        n_latents: int,
+        n_features: int,
+        initialization: Initialization = "uniform",
+        *,
+        shared: bool = False,
+        key: PRNGKey,
+    ):
+        self.network = network
+        self.loc = Linear(output_width(network, n_latents), n_features, initialization, key=key)
+        self.log_variance = jnp.zeros(1 if shared else n_features)
+
+    def __call__(self, z: Codes) -> Distribution:
+        """p(x|z), one Gaussian per feature."""
+        loc = self.loc(self.network(z))
+        log_variance = soft_clip(self.log_variance, *LOG_VARIANCE_LIMITS)
+        return LogVarianceNormal(loc, jnp.broadcast_to(log_variance, loc.shape))
+
+
+Decoder: TypeAlias = BernoulliDecoder | ContinuousBernoulliDecoder | GaussianDecoder | EqualNoiseDecoder
 
 
 def make_decoder(
@@ -156,4 +206,6 @@ def make_decoder(
         return BernoulliDecoder(*shape, key=key)
     if likelihood == "continuous-bernoulli":
         return ContinuousBernoulliDecoder(*shape, key=key)
+    if likelihood in ("gaussian-isotropic", "gaussian-diagonal"):
+        return EqualNoiseDecoder(*shape, shared=likelihood == "gaussian-isotropic", key=key)
     return GaussianDecoder(*shape, sigmoid=likelihood == "gaussian-sigmoid", key=key)

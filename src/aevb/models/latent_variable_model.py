@@ -8,9 +8,9 @@ from numpyro.distributions import Independent
 
 from aevb.batch import Batch
 from aevb.distributions import FAMILIES, CategoricalCodes, Distribution, kl_divergence
+from aevb.models.bayesian import AnyDecoder, DecoderEnsemble
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant
-from aevb.models.decoders import Decoder
 from aevb.models.encoders import Features, RecognitionModel
 from aevb.typing import Codes, PerRow, PRNGKey, Rows
 
@@ -27,7 +27,7 @@ class LatentVariableModel(eqx.Module):
     """
 
     prior: Conditional
-    decoder: Decoder
+    decoder: AnyDecoder
     log_scale: Constant
 
     @property
@@ -41,6 +41,8 @@ class LatentVariableModel(eqx.Module):
 
     def log_likelihood(self, batch: Batch, z: Codes) -> PerRow:
         """log p(x|z), nats per row, summed over observed entries only."""
+        if isinstance(self.decoder, DecoderEnsemble):
+            return self.decoder.log_mean(lambda decoder: self.with_decoder(decoder).log_likelihood(batch, z))
         log_prob = self.decoder(z).log_prob(batch.observed)
         if self.decoder.is_density:
             log_prob = log_prob - self.log_scale.value.astype(batch.x.dtype)
@@ -52,7 +54,13 @@ class LatentVariableModel(eqx.Module):
         """As many draws of (z, x) from the model as `batch` has rows; x in scaled units."""
         z_key, x_key = jax.random.split(key)
         z = self.prior(batch).sample(z_key, (batch.n_rows,))
+        if isinstance(self.decoder, DecoderEnsemble):
+            return z, self.decoder.sample_rows(x_key, z).astype(z.dtype)
         return z, self.decoder(z).sample(x_key).astype(z.dtype)
+
+    def with_decoder(self, decoder: AnyDecoder) -> "LatentVariableModel":
+        """The same model with another p(x|z)."""
+        return LatentVariableModel(self.prior, decoder, self.log_scale)
 
 
 class AmortizedPosterior(eqx.Module):

@@ -13,8 +13,9 @@ from jaxtyping import Array, Float
 
 from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.errors import InvalidRecipeError
+from aevb.models.bayesian import AnyDecoder
 from aevb.models.conditional import Conditional
-from aevb.models.decoders import BernoulliDecoder, Decoder, GaussianDecoder
+from aevb.models.decoders import BernoulliDecoder, EqualNoiseDecoder, GaussianDecoder
 from aevb.models.latent_variable_model import LatentVariableModel
 from aevb.typing import Codes, Mask, PRNGKey, Rows
 
@@ -23,7 +24,7 @@ class Noise(eqx.Module):
     """p(y|x), element by element, of what is observed, y, given what there was, x."""
 
     @abstractmethod
-    def check(self, decoder: Decoder) -> None:
+    def check(self, decoder: AnyDecoder) -> None:
         """Refuse a likelihood with which there is no closed form.
 
         Raises:
@@ -66,12 +67,12 @@ class GaussianNoise(Noise):
             )
         self.sd = jnp.asarray(sd, jnp.result_type(float))
 
-    def check(self, decoder: Decoder) -> None:
+    def check(self, decoder: AnyDecoder) -> None:
         """Refuse what is not Gaussian."""
-        if not isinstance(decoder, GaussianDecoder):
+        if not isinstance(decoder, GaussianDecoder | EqualNoiseDecoder):
             raise InvalidRecipeError(
                 "Gaussian noise can be removed under a Gaussian likelihood, with which it has a closed form: train "
-                "with --likelihood gaussian or gaussian-sigmoid (likelihood=)"
+                "with --likelihood gaussian, or another gaussian one (likelihood=)"
             )
 
     def observed(self, p: Distribution) -> Distribution:
@@ -116,7 +117,7 @@ class BitFlips(Noise):
             raise InvalidRecipeError(f"the share of flipped values must lie between 0 and 1/2, not {rate:g}")
         self.rate = rate
 
-    def check(self, decoder: Decoder) -> None:
+    def check(self, decoder: AnyDecoder) -> None:
         """Refuse what is not Bernoulli."""
         if not isinstance(decoder, BernoulliDecoder):
             raise InvalidRecipeError(
@@ -153,10 +154,10 @@ class NoisyDecoder(Conditional):
         InvalidRecipeError: the two have no closed form together.
     """
 
-    decoder: Decoder
+    decoder: AnyDecoder
     noise: Noise
 
-    def __init__(self, decoder: Decoder, noise: Noise):
+    def __init__(self, decoder: AnyDecoder, noise: Noise):
         noise.check(decoder)
         self.decoder, self.noise = decoder, noise
 

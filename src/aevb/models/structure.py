@@ -11,8 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from aevb.errors import UnsavableNetworkError
+from aevb.models.bayesian import BayesianDecoder
 from aevb.models.constant import Constant
-from aevb.models.decoders import BernoulliDecoder, ContinuousBernoulliDecoder, GaussianDecoder
+from aevb.models.decoders import (
+    BernoulliDecoder,
+    ContinuousBernoulliDecoder,
+    EqualNoiseDecoder,
+    GaussianDecoder,
+)
 from aevb.models.encoders import Encoder
 from aevb.models.latent_variable_model import AutoEncoder, LatentVariableModel
 from aevb.models.priors import Prior
@@ -21,7 +27,8 @@ from aevb.networks import MLP, Linear, OverRows
 
 _OWN = (
     *(AutoEncoder, LatentVariableModel, Prior, Encoder, RowTable),
-    *(BernoulliDecoder, ContinuousBernoulliDecoder, GaussianDecoder, MLP, Linear, OverRows, Constant),
+    *(BernoulliDecoder, ContinuousBernoulliDecoder, GaussianDecoder, EqualNoiseDecoder, BayesianDecoder),
+    *(MLP, Linear, OverRows, Constant),
 )
 # A user's network is usually made of Equinox's layers and JAX's activations: holders of data, and plain functions.
 CLASSES: dict[str, type] = {f"aevb:{cls.__name__}": cls for cls in _OWN} | {

@@ -11,11 +11,15 @@ from aevb.objectives.bound import (
     row_bounds,
 )
 from aevb.objectives.concrete import Concrete
+from aevb.objectives.full_variational_bayes import FullVariationalBayes
 from aevb.objectives.importance_weighted import ImportanceWeighted, Renyi
 from aevb.objectives.map import MaximumAPosteriori
+from aevb.objectives.monte_carlo_em import MonteCarloEM
+from aevb.objectives.reconstruction import Reconstruction
 from aevb.objectives.score_function import ScoreFunction
 from aevb.objectives.sgvb import SGVBA, SGVBB
 from aevb.objectives.sticking_the_landing import StickingTheLanding
+from aevb.objectives.wake_sleep import WakeSleep
 
 __all__ = [
     "ELBO",
@@ -25,17 +29,21 @@ __all__ = [
     "Bound",
     "Concrete",
     "DiscretePosterior",
+    "FullVariationalBayes",
     "ImportanceWeighted",
     "LearnedBaseline",
     "LeaveOneOut",
     "MaximumAPosteriori",
+    "MonteCarloEM",
     "MovingAverage",
     "NoBaseline",
     "Objective",
     "Posterior",
     "Recognition",
+    "Reconstruction",
     "Renyi",
     "ScoreFunction",
     "StickingTheLanding",
+    "WakeSleep",
     "row_bounds",
 ]

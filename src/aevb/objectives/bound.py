@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from aevb.batch import Batch, each_row, map_rows
 from aevb.errors import InvalidRecipeError
-from aevb.models import LatentVariableModel
+from aevb.models import AutoEncoder, LatentVariableModel
 from aevb.typing import Codes, PerRow, PRNGKey, Scalar
 
 ELBO = "evidence lower bound"
@@ -96,6 +96,13 @@ class Objective(eqx.Module):
         """What the reported value is, for normalized likelihoods."""
         return ELBO
 
+    @property
+    def parts_note(self) -> str:
+        """What the parts are, where their difference is not the reported value."""
+        return (
+            "Reconstruction and kl are those of the evidence lower bound, whose difference is not this value."
+        )
+
     def check(self, posterior: Posterior) -> None:
         """Refuse a posterior that this objective cannot be used with; looks at no values.
 
@@ -107,6 +114,37 @@ class Objective(eqx.Module):
                 f"{type(self).__name__} needs samples that are differentiable in the posterior's parameters, and "
                 "those of discrete codes are not: use the objective score-function or concrete"
             )
+
+    @property
+    def steps_per_batch(self) -> int:
+        """Updates of the weights on a minibatch before the next one."""
+        return 1
+
+    @property
+    def knows_rows(self) -> bool:
+        """Whether it keeps something of each training row, so that batches must carry their numbers."""
+        return False
+
+    @property
+    def fits_encoder_apart(self) -> bool:
+        """Whether the recognition model maximizes a likelihood of its own."""
+        return False
+
+    @property
+    def evaluated(self) -> "Objective":
+        """What a trained model is judged by: this objective, but for those that are of use in training only."""
+        return self
+
+    def prepared(self, key: PRNGKey, model: LatentVariableModel, batch: Batch) -> "Objective":
+        """The objective as it goes into the `steps_per_batch` steps on a minibatch."""
+        return self
+
+    def for_training(self, key: PRNGKey, autoencoder: AutoEncoder, batch: Batch) -> Bound:
+        """The bound whose surrogate a training step ascends, for objectives that ask the encoder for more than q(z|x).
+
+        Its surrogate may hold more than the bound's own, its value is that of `__call__`.
+        """
+        return self(key, autoencoder.model, autoencoder.posterior(batch), batch)
 
     def updated(self, batch: Batch, bound: Bound) -> "Objective":
         """The objective as it goes into the next step, for those that keep a running state."""

@@ -9,7 +9,7 @@ from aevb.batch import Batch
 from aevb.distributions import CategoricalCodes
 from aevb.errors import InvalidRecipeError
 from aevb.models import LatentVariableModel
-from aevb.objectives import Posterior, Recognition
+from aevb.objectives.bound import Posterior, Recognition
 from aevb.typing import PRNGKey, Scalar
 
 Code = Float[Array, " latents"]
@@ -87,11 +87,16 @@ def require_equal_support(model: LatentVariableModel, recognition: Recognition, 
     Raises:
         InvalidRecipeError: their supports differ, or that of q depends on x.
     """
-    if not bool(_equal_supports(model, recognition)):
+    if not has_equal_support(model, recognition):
         raise InvalidRecipeError(
             f"{method} from q(z|x) needs codes with density under q(z|x) wherever they have any under p(z), and the "
             "supports of the two differ: start it from the prior (start='prior'), or use importance sampling"
         )
+
+
+def has_equal_support(model: LatentVariableModel, recognition: Recognition | None) -> bool:
+    """Whether there is a q(z|x), and with density wherever p(z) has some and nowhere else, whatever x is."""
+    return recognition is not None and bool(_equal_supports(model, recognition))
 
 
 @eqx.filter_jit

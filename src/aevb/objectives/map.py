@@ -1,5 +1,6 @@
 """Maximum a posteriori: a prior on the generative weights, added to any objective."""
 
+import dataclasses
 import math
 
 import equinox as eqx
@@ -7,13 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel, learned
+from aevb.models import AutoEncoder, LatentVariableModel, learned
 from aevb.objectives.bound import Bound, Objective, Posterior
 from aevb.typing import PRNGKey, Scalar
 
 
 class MaximumAPosteriori(Objective):
     """Another objective plus log p(theta), p(theta) = N(0, I) over all generative weights.
+
+    Of wake-sleep, whose recognition model maximizes a likelihood of its own, the recognition weights get one too.
 
     The prior is a property of the data set, not of a row: it goes into the bound's `global_term`, and training
     divides it by the number of rows, once (Kingma & Welling 2014, section 5 and equation 8).
@@ -40,19 +43,53 @@ class MaximumAPosteriori(Objective):
         """Refuse what the wrapped objective refuses."""
         self.objective.check(posterior)
 
+    @property
+    def parts_note(self) -> str:
+        """The wrapped objective's."""
+        return self.objective.parts_note
+
+    @property
+    def steps_per_batch(self) -> int:
+        """The wrapped objective's."""
+        return self.objective.steps_per_batch
+
+    @property
+    def knows_rows(self) -> bool:
+        """As the wrapped objective does."""
+        return self.objective.knows_rows
+
+    @property
+    def evaluated(self) -> Objective:
+        """With what the wrapped objective is evaluated by."""
+        return MaximumAPosteriori(self.objective.evaluated)
+
+    def prepared(self, key: PRNGKey, model: LatentVariableModel, batch: Batch) -> "MaximumAPosteriori":
+        """The wrapped objective, prepared."""
+        return eqx.tree_at(lambda o: o.objective, self, self.objective.prepared(key, model, batch))
+
     def updated(self, batch: Batch, bound: Bound) -> "MaximumAPosteriori":
         """The wrapped objective, updated."""
         return eqx.tree_at(lambda o: o.objective, self, self.objective.updated(batch, bound))
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The wrapped objective's bound, with log p(theta) in its global term."""
-        bound = self.objective(key, model, posterior, batch)
-        return eqx.tree_at(lambda b: b.global_term, bound, bound.global_term + log_normal_prior(model))
+        return _with(self.objective(key, model, posterior, batch), log_normal_prior(model))
+
+    def for_training(self, key: PRNGKey, autoencoder: AutoEncoder, batch: Batch) -> Bound:
+        """The same, of what the wrapped objective trains on."""
+        log_prior = log_normal_prior(autoencoder.model)
+        if self.objective.fits_encoder_apart:
+            log_prior = log_prior + log_normal_prior(autoencoder.encoder)
+        return _with(self.objective.for_training(key, autoencoder, batch), log_prior)
 
 
-def log_normal_prior(model: LatentVariableModel) -> Scalar:
-    """log N(theta; 0, I) over all learned arrays of the model, nats."""
-    weights = jax.tree.leaves(learned(model))
+def _with(bound: Bound, log_prior: Scalar) -> Bound:
+    return dataclasses.replace(bound, global_term=bound.global_term + log_prior)
+
+
+def log_normal_prior(module: eqx.Module) -> Scalar:
+    """log N(theta; 0, I) over all learned arrays of a module, nats."""
+    weights = jax.tree.leaves(learned(module))
     return -0.5 * sum(
         (jnp.sum(jnp.square(w)) + w.size * math.log(2 * math.pi) for w in weights), start=jnp.zeros(())
     )

@@ -60,13 +60,14 @@ def run_chunk(
     learned, rest = split_learned((autoencoder, objective))
     running, fixed = eqx.partition(rest, eqx.is_array)  # a model's constants, and what an objective keeps
     rule = optimizer.build()
-    numbered = isinstance(autoencoder.encoder, RowTable)  # the number of a padding row, -1, gets no gradient
+    # The number of a padding row, -1, gets no gradient.
+    numbered = isinstance(autoencoder.encoder, RowTable) or objective.knows_rows
 
     def loss(
         learned: Tree, running: Tree, batch: Batch, key: PRNGKey
     ) -> tuple[Scalar, tuple[dict[str, Scalar], Tree]]:
         autoencoder, objective = eqx.combine(learned, eqx.combine(running, fixed))
-        bound: Bound = objective(key, autoencoder.model, autoencoder.posterior(batch), batch)
+        bound: Bound = objective.for_training(key, autoencoder, batch)
         negative = -(batch.mean(bound.surrogate) + bound.global_term / len(x))
         totals = {name: batch.total(part) for name, part in bound.parts.items()}
         _, rest = split_learned((autoencoder, objective.updated(batch, bound)))
@@ -78,12 +79,30 @@ def run_chunk(
         batch = _gather(x, order[i], pixel_key if binarize else None, missing)
         return (dataclasses.replace(batch, index=order[i]) if numbered else batch), noise_key
 
+    def prepared(learned: Tree, running: Tree, batch: Batch, key: PRNGKey) -> Tree:
+        autoencoder, objective = eqx.combine(learned, eqx.combine(running, fixed))
+        ready = objective.prepared(key, autoencoder.model, batch)
+        return eqx.filter(split_learned((autoencoder, ready))[1], eqx.is_array)
+
+    def update(
+        batch: Batch, key: PRNGKey, learned: Tree, running: Tree, optimizer_state: Tree
+    ) -> tuple[Tree, Tree, Tree, dict[str, Scalar]]:
+        gradient, (report, running) = jax.grad(loss, has_aux=True)(learned, running, batch, key)
+        updates, optimizer_state = rule.update(gradient, optimizer_state, learned)
+        return optax.apply_updates(learned, updates), running, optimizer_state, report
+
     def step(i: Array, carry: tuple[Tree, Tree, Tree, Trace]) -> tuple[Tree, Tree, Tree, Trace]:
         learned, running, optimizer_state, trace = carry
-        gradient, (report, running) = jax.grad(loss, has_aux=True)(learned, running, *minibatch(i))
-        updates, optimizer_state = rule.update(gradient, optimizer_state, learned)
+        batch, noise_key = minibatch(i)
+        running = prepared(learned, running, batch, noise_key)
+        learned, running, optimizer_state, report = update(
+            batch, noise_key, learned, running, optimizer_state
+        )
+        for n in range(1, objective.steps_per_batch):
+            key = jax.random.fold_in(noise_key, n)
+            learned, running, optimizer_state, report = update(batch, key, learned, running, optimizer_state)
         trace = {name: trace[name].at[i].set(value) for name, value in report.items()}
-        return optax.apply_updates(learned, updates), running, optimizer_state, trace
+        return learned, running, optimizer_state, trace
 
     _, (report, _) = jax.eval_shape(loss, learned, running, *minibatch(n_steps))
     trace = {name: jnp.zeros(len(order), value.dtype) for name, value in report.items()}

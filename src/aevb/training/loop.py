@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aevb.inference.search import with_search
+from aevb.inference.for_use import for_use
 from aevb.objectives import row_bounds
 from aevb.training.chunk import minibatches, run_chunk
 from aevb.training.state import Plan, Progress, TrainingData, TrainingState
@@ -171,7 +171,7 @@ def _evaluate(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingS
         "examples_per_second": progress.sum_rows / max(progress.training_seconds, 1e-9),
     }
     record |= _named("train", {name: total / progress.sum_rows for name, total in progress.sums.items()})
-    autoencoder, key = with_search(state.autoencoder, plan.seed), evaluation_key(plan.seed)
+    autoencoder, key = for_use(state.autoencoder, plan.seed), evaluation_key(plan.seed)
     for split, rows in data.splits.items():
         if split != "train":
             bounds = row_bounds(state.objective, autoencoder.model, autoencoder.posterior, rows, key)

@@ -1,0 +1,85 @@
+"""Full variational Bayes: a decoder's weights as latent variables, too (Kingma & Welling 2014, Appendix F)."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from aevb.batch import Batch
+from aevb.errors import InvalidRecipeError
+from aevb.models import BayesianDecoder, LatentVariableModel
+from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.objectives.draws import draw_keys, over_draws
+from aevb.objectives.requirements import require_draws
+from aevb.typing import PRNGKey
+
+
+class FullVariationalBayes(Objective):
+    """Another objective at theta ~ q(theta), less KL(q(theta) || p(theta)), for a model with a `BayesianDecoder`.
+
+    The divergence, in closed form (equation 24), is a property of the data set and goes into the bound's
+    `global_term`. Weights are drawn once per minibatch and sample, never per row. Where a model's weights have been
+    drawn already, as for evaluation, the bound is the wrapped objective's.
+
+    Args:
+        objective: of the model with given weights.
+        n_samples: draws of all weights per minibatch, the bound being the mean over them.
+
+    Raises:
+        InvalidRecipeError: `n_samples` under 1, or an objective that has no draws of z in it or keeps some.
+    """
+
+    objective: Objective
+    n_samples: int = eqx.field(static=True, default=1)
+
+    def __check_init__(self):
+        require_draws(self, self.n_samples)
+        if self.objective.knows_rows or self.objective.fits_encoder_apart:
+            raise InvalidRecipeError(
+                f"{type(self.objective).__name__} maximizes no bound that q(theta) could join: use the objective "
+                "sgvb-a, sgvb-b, or another bound"
+            )
+
+    @property
+    def estimand(self) -> str:
+        """What the wrapped objective estimates, with the weights integrated out as well."""
+        return f"E_q(theta)[{self.objective.estimand}] - KL(q(theta) || p(theta)) / N"
+
+    @property
+    def is_biased(self) -> bool:
+        """As the wrapped objective is."""
+        return self.objective.is_biased
+
+    @property
+    def value_name(self) -> str:
+        """The wrapped objective's; the divergence of the weights is not in a row's value."""
+        return self.objective.value_name
+
+    @property
+    def evaluated(self) -> Objective:
+        """The wrapped objective: an evaluated model has its weights."""
+        return self.objective.evaluated
+
+    def check(self, posterior: Posterior) -> None:
+        """Refuse what the wrapped objective refuses."""
+        self.objective.check(posterior)
+
+    def updated(self, batch: Batch, bound: Bound) -> "FullVariationalBayes":
+        """The wrapped objective, updated."""
+        return eqx.tree_at(lambda o: o.objective, self, self.objective.updated(batch, bound))
+
+    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+        """The wrapped objective's bound, averaged over draws of the weights."""
+        decoder = model.decoder
+        if not isinstance(decoder, BayesianDecoder):
+            return self.objective(key, model, posterior, batch)
+
+        def at_draw(key: PRNGKey) -> Bound:
+            weight_key, key = jax.random.split(key)
+            bound = self.objective(key, model.with_decoder(decoder.draw(weight_key)), posterior, batch)
+            return jax.tree.map(jnp.asarray, bound)
+
+        bounds = over_draws(at_draw, draw_keys(key, self.n_samples))
+        bound: Bound = jax.tree.map(lambda terms: jnp.mean(terms, axis=0), bounds)
+        return dataclasses.replace(bound, global_term=bound.global_term - decoder.kl())
