@@ -100,7 +100,7 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     return Assembly(
         autoencoder,
         objective,
-        build_plan(recipe, len(data.train)),
+        build_plan(recipe, len(data.train), objective.steps_per_batch),
         data,
         prepare,
         likelihood,
@@ -239,8 +239,8 @@ def _lift(network: eqx.Module, n_inputs: int, which: str = "") -> OverRows:
     return OverRows(network)
 
 
-def build_plan(recipe: Recipe, n_rows: int) -> Plan:
-    """The plan of training, for a number of training rows."""
+def build_plan(recipe: Recipe, n_rows: int, updates: int = 1) -> Plan:
+    """The plan of training, for a number of training rows and of updates of the weights on each minibatch."""
     steps_per_epoch = math.ceil(n_rows / min(recipe.batch_size, n_rows))
     limits = (recipe.steps, recipe.epoch_budget and recipe.epoch_budget * steps_per_epoch)
     last_step = min((limit for limit in limits if limit is not None), default=None)
@@ -248,8 +248,8 @@ def build_plan(recipe: Recipe, n_rows: int) -> Plan:
         recipe.optimizer,
         recipe.learning_rate,
         recipe.schedule,
-        recipe.warmup,
-        last_step if recipe.schedule == "cosine" else None,
+        updates * recipe.warmup,
+        updates * last_step if recipe.schedule == "cosine" and last_step is not None else None,
         recipe.clip_norm,
         recipe.weight_decay,
     )

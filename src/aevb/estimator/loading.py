@@ -7,6 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from aevb.estimator.vae import ARGUMENT_NAMES, VAE
+from aevb.models import BayesianDecoder
 from aevb.networks import Network, OverRows
 from aevb.run import RunFolder
 from aevb.storage import existing_folder
@@ -31,8 +32,10 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     arguments = {ARGUMENT_NAMES.get(name, name): value for name, value in fields.items()}
     vae = VAE(**{name: value for name, value in arguments.items() if name in VAE().get_params()})
     vae.n_importance_samples = model.importance_samples
+    decoder = model.trainable.model.decoder
+    decoder = decoder.mean if isinstance(decoder, BayesianDecoder) else decoder
     vae.encoder_network = _own_network(getattr(model.autoencoder.encoder, "network", None))
-    vae.decoder_network = _own_network(model.autoencoder.model.decoder.network)
+    vae.decoder_network = _own_network(getattr(decoder, "network", None))
     vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
     vae.n_features_in_ = model.n_features  # pyright: ignore[reportAttributeAccessIssue]
     if model.feature_names is not None:

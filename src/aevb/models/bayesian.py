@@ -1,7 +1,6 @@
 """Decoders whose weights are latent variables too: full variational Bayes (Kingma & Welling 2014, Appendix F)."""
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -9,19 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from aevb.distributions import Distribution
-from aevb.models.conditional import Conditional
 from aevb.models.constant import learned, split_learned
 from aevb.models.decoders import Decoder
-from aevb.networks import Network
 from aevb.typing import Codes, PRNGKey, Rows, Scalar, Tree
-
-AnyDecoder: TypeAlias = "Decoder | BayesianDecoder | DecoderEnsemble"
 
 # Of q(theta) before training: small beside the weights' own spread, so that it starts as a point estimate does.
 FIRST_SD = 0.01
 
 
-class BayesianDecoder(Conditional):
+class BayesianDecoder(Decoder):
     """q(theta) = N(mu, diag(sigma^2)) over all weights of a decoder, with p(theta) = N(0, I).
 
     Args:
@@ -39,11 +34,6 @@ class BayesianDecoder(Conditional):
     def is_density(self) -> bool:
         """As the decoder is."""
         return self.mean.is_density
-
-    @property
-    def network(self) -> Network:
-        """The decoder's, at the weights' means."""
-        return self.mean.network
 
     def draw(self, key: PRNGKey) -> Decoder:
         """The decoder with weights theta = mu + sigma * epsilon, differentiable in mu and sigma (equation 21)."""
@@ -69,7 +59,7 @@ class BayesianDecoder(Conditional):
         return self.mean(z)
 
 
-class DecoderEnsemble(Conditional):
+class DecoderEnsemble(Decoder):
     """Decoders drawn from q(theta), over which the predictive p(x|z) is the mean.
 
     With weights and codes both integrated out, log p(x) = log E_q(theta) E_p(z)[p(x|z, theta)]: the two expectations
@@ -87,11 +77,6 @@ class DecoderEnsemble(Conditional):
     def __init__(self, source: BayesianDecoder, n_draws: int, key: PRNGKey):
         self.source = source
         self.decoders = eqx.filter_vmap(source.draw)(jax.random.split(key, n_draws))
-
-    @property
-    def network(self) -> Network:
-        """The decoder's, at the weights' means."""
-        return self.source.network
 
     @property
     def n_draws(self) -> int:

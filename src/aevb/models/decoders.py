@@ -4,7 +4,8 @@ A decoder's distribution is element-wise: batch shape `(*samples, batch, feature
 mask can apply before the sum over features.
 """
 
-from typing import ClassVar, Literal, TypeAlias
+from abc import abstractmethod
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -28,7 +29,16 @@ Likelihood = Literal[
 ON_UNIT_INTERVAL = ("bernoulli", "continuous-bernoulli")
 
 
-class BernoulliDecoder(Conditional):
+class Decoder(Conditional):
+    """p(x|z), one distribution per feature."""
+
+    @property
+    @abstractmethod
+    def is_density(self) -> bool:
+        """Whether its `log_prob` is a log density, rather than that of a mass function or a cross-entropy."""
+
+
+class BernoulliDecoder(Decoder):
     """p(x|z) = prod_i Bernoulli(x_i; logits_i(z)) (Kingma & Welling 2014, Appendix C.1).
 
     For x strictly between 0 and 1 its `log_prob` is a negative cross-entropy, not a log density.
@@ -40,8 +50,6 @@ class BernoulliDecoder(Conditional):
         initialization: of the head's weights, see `aevb.networks.Linear`.
         key: random key for the head's initial weights.
     """
-
-    is_density: ClassVar[bool] = False
 
     network: Network
     logits: Linear
@@ -58,13 +66,18 @@ class BernoulliDecoder(Conditional):
         self.network = network
         self.logits = Linear(output_width(network, n_latents), n_features, initialization, key=key)
 
+    @property
+    def is_density(self) -> bool:
+        """A mass function of 0 and 1; of values between them no distribution at all."""
+        return False
+
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one Bernoulli per feature."""
         logits = self.logits(self.network(z))
         return LogitBernoulli(logits)
 
 
-class ContinuousBernoulliDecoder(Conditional):
+class ContinuousBernoulliDecoder(Decoder):
     """p(x|z) = prod_i CB(x_i; logits_i(z)), a density on [0, 1] (Loaiza-Ganem & Cunningham 2019).
 
     For grey pixels: the Bernoulli's cross-entropy with the constant that makes it a log density. Its means are not
@@ -78,8 +91,6 @@ class ContinuousBernoulliDecoder(Conditional):
         key: random key for the head's initial weights.
     """
 
-    is_density: ClassVar[bool] = True
-
     network: Network
     logits: Linear
 
@@ -95,12 +106,17 @@ class ContinuousBernoulliDecoder(Conditional):
         self.network = network
         self.logits = Linear(output_width(network, n_latents), n_features, initialization, key=key)
 
+    @property
+    def is_density(self) -> bool:
+        """A density."""
+        return True
+
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one continuous Bernoulli per feature."""
         return ContinuousBernoulli(self.logits(self.network(z)), validate_args=False)
 
 
-class GaussianDecoder(Conditional):
+class GaussianDecoder(Decoder):
     """p(x|z) = prod_i N(x_i; mu_i(z), sigma_i^2(z)) (Kingma & Welling 2014, Appendix C.2).
 
     Args:
@@ -111,8 +127,6 @@ class GaussianDecoder(Conditional):
         initialization: of the heads' weights, see `aevb.networks.Linear`.
         key: random key for the heads' initial weights.
     """
-
-    is_density: ClassVar[bool] = True
 
     network: Network
     loc: Linear
@@ -136,6 +150,11 @@ class GaussianDecoder(Conditional):
         self.log_variance = Linear(width, n_features, initialization, key=log_variance_key)
         self.sigmoid = sigmoid
 
+    @property
+    def is_density(self) -> bool:
+        """A density."""
+        return True
+
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one Gaussian per feature."""
         h = self.network(z)
@@ -146,7 +165,7 @@ class GaussianDecoder(Conditional):
         return jax.nn.sigmoid(loc) if self.sigmoid else loc
 
 
-class EqualNoiseDecoder(Conditional):
+class EqualNoiseDecoder(Decoder):
     """p(x|z) = prod_i N(x_i; mu_i(z), sigma_i^2), with variances that do not depend on z.
 
     Without hidden layers mu is linear: factor analysis, or with one variance for all features probabilistic principal
@@ -160,8 +179,6 @@ class EqualNoiseDecoder(Conditional):
         shared: one variance for all features, in scaled units; else one for each.
         key: random key for the head's initial weights.
     """
-
-    is_density: ClassVar[bool] = True
 
     network: Network
     loc: Linear
@@ -181,14 +198,16 @@ class EqualNoiseDecoder(Conditional):
         self.loc = Linear(output_width(network, n_latents), n_features, initialization, key=key)
         self.log_variance = jnp.zeros(1 if shared else n_features)
 
+    @property
+    def is_density(self) -> bool:
+        """A density."""
+        return True
+
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one Gaussian per feature."""
         loc = self.loc(self.network(z))
         log_variance = soft_clip(self.log_variance, *LOG_VARIANCE_LIMITS)
         return LogVarianceNormal(loc, jnp.broadcast_to(log_variance, loc.shape))
-
-
-Decoder: TypeAlias = BernoulliDecoder | ContinuousBernoulliDecoder | GaussianDecoder | EqualNoiseDecoder
 
 
 def make_decoder(

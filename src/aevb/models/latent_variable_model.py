@@ -8,9 +8,10 @@ from numpyro.distributions import Independent
 
 from aevb.batch import Batch
 from aevb.distributions import FAMILIES, CategoricalCodes, Distribution, kl_divergence
-from aevb.models.bayesian import AnyDecoder, DecoderEnsemble
+from aevb.models.bayesian import DecoderEnsemble
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant
+from aevb.models.decoders import Decoder
 from aevb.models.encoders import Features, RecognitionModel
 from aevb.typing import Codes, PerRow, PRNGKey, Rows
 
@@ -27,7 +28,7 @@ class LatentVariableModel(eqx.Module):
     """
 
     prior: Conditional
-    decoder: AnyDecoder
+    decoder: Decoder
     log_scale: Constant
 
     @property
@@ -58,7 +59,7 @@ class LatentVariableModel(eqx.Module):
             return z, self.decoder.sample_rows(x_key, z).astype(z.dtype)
         return z, self.decoder(z).sample(x_key).astype(z.dtype)
 
-    def with_decoder(self, decoder: AnyDecoder) -> "LatentVariableModel":
+    def with_decoder(self, decoder: Decoder) -> "LatentVariableModel":
         """The same model with another p(x|z)."""
         return LatentVariableModel(self.prior, decoder, self.log_scale)
 

@@ -13,9 +13,8 @@ from jaxtyping import Array, Float
 
 from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.errors import InvalidRecipeError
-from aevb.models.bayesian import AnyDecoder
 from aevb.models.conditional import Conditional
-from aevb.models.decoders import BernoulliDecoder, EqualNoiseDecoder, GaussianDecoder
+from aevb.models.decoders import BernoulliDecoder, Decoder, EqualNoiseDecoder, GaussianDecoder
 from aevb.models.latent_variable_model import LatentVariableModel
 from aevb.typing import Codes, Mask, PRNGKey, Rows
 
@@ -24,7 +23,7 @@ class Noise(eqx.Module):
     """p(y|x), element by element, of what is observed, y, given what there was, x."""
 
     @abstractmethod
-    def check(self, decoder: AnyDecoder) -> None:
+    def check(self, decoder: Decoder) -> None:
         """Refuse a likelihood with which there is no closed form.
 
         Raises:
@@ -67,7 +66,7 @@ class GaussianNoise(Noise):
             )
         self.sd = jnp.asarray(sd, jnp.result_type(float))
 
-    def check(self, decoder: AnyDecoder) -> None:
+    def check(self, decoder: Decoder) -> None:
         """Refuse what is not Gaussian."""
         if not isinstance(decoder, GaussianDecoder | EqualNoiseDecoder):
             raise InvalidRecipeError(
@@ -117,7 +116,7 @@ class BitFlips(Noise):
             raise InvalidRecipeError(f"the share of flipped values must lie between 0 and 1/2, not {rate:g}")
         self.rate = rate
 
-    def check(self, decoder: AnyDecoder) -> None:
+    def check(self, decoder: Decoder) -> None:
         """Refuse what is not Bernoulli."""
         if not isinstance(decoder, BernoulliDecoder):
             raise InvalidRecipeError(
@@ -154,10 +153,10 @@ class NoisyDecoder(Conditional):
         InvalidRecipeError: the two have no closed form together.
     """
 
-    decoder: AnyDecoder
+    decoder: Decoder
     noise: Noise
 
-    def __init__(self, decoder: AnyDecoder, noise: Noise):
+    def __init__(self, decoder: Decoder, noise: Noise):
         noise.check(decoder)
         self.decoder, self.noise = decoder, noise
 
