@@ -41,10 +41,10 @@ def _coverage(n: int, k: int) -> float:
 
 
 def verdict(interval: Interval, bar: float) -> str:
-    """Return `met` (whole interval within the bar), `missed` (whole interval beyond it), or `not missed`."""
+    """Return `met` (whole interval within the bar), `missed` (whole interval beyond it), or `undecided`."""
     if interval.low > bar:
         return "missed"
-    return "met" if interval.high <= bar else "not missed"
+    return "met" if interval.high <= bar else "undecided"
 
 
 def compare(ours: list[float], theirs: list[float], bar: float | None) -> dict[str, float | str]:

@@ -106,7 +106,7 @@ Method:
 - A ratio is taken within a round; given are the median over rounds and a distribution-free interval for it
   (order statistics, binomial).
 - A bar is met when the whole interval lies within it, missed when the whole interval lies beyond it,
-  otherwise "not missed".
+  otherwise "undecided".
 
 Command: `python -m benchmarks.harness --rounds {rounds} --seed {section["seed"]}`.
 {machine_line(section["machine"])}
@@ -217,7 +217,7 @@ def _importance_weighted(section: Section) -> str:
         gain, error, bar = row["gain"], row["gain_error"], section["bar"]
         compared = ["", "", ""]
         if error:
-            met = "met" if gain - 2 * error >= bar else "missed" if gain + 2 * error < bar else "not missed"
+            met = "met" if gain - 2 * error >= bar else "missed" if gain + 2 * error < bar else "undecided"
             compared = [f"{gain:.2f} ({error:.2f})", f"{bar:g}", met]
         rows.append([row["name"], f"{row['log_p']:.2f} ({row['sampling_error']:.2f})", *compared])
     return f"""## Importance-weighted training

@@ -22,7 +22,7 @@ def verdict(width: float, error: float, seconds: float) -> str:
     """Return `met` where the width is below its bar by two standard errors, in time; `missed` where it is above."""
     if seconds > 60 * MINUTES_BAR or width - 2 * error > WIDTH_BAR:
         return "missed"
-    return "met" if width + 2 * error <= WIDTH_BAR else "not missed"
+    return "met" if width + 2 * error <= WIDTH_BAR else "undecided"
 
 
 def measure(found: Any, seconds: float) -> dict[str, Any]:

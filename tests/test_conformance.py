@@ -14,21 +14,26 @@ import aevb.networks
 import aevb.objectives
 from aevb.batch import Batch
 from aevb.distributions import FAMILIES
-from aevb.models import RowTable
+from aevb.models import BayesianDecoder, DecoderEnsemble, RowTable
 from aevb.models.structure import CLASSES, describe, rebuild
 from aevb.networks import MLP, Linear, OverRows
 from aevb.objectives import (
     SGVBA,
     SGVBB,
+    ExactEM,
+    FullVariationalBayes,
     ImportanceWeighted,
     LearnedBaseline,
     LeaveOneOut,
     MaximumAPosteriori,
+    MonteCarloEM,
     MovingAverage,
     NoBaseline,
+    Reconstruction,
     Renyi,
     ScoreFunction,
     StickingTheLanding,
+    WakeSleep,
 )
 from oracles import same_bits, tiny
 
@@ -44,6 +49,14 @@ CONDITIONALS = {
     "RowTable": (lambda: RowTable(6, 2), Batch(X, index=jnp.arange(4)), (4,), (2,)),
     "BernoulliDecoder": (lambda: tiny("bernoulli").model.decoder, Z, (4, 5), ()),
     "GaussianDecoder": (lambda: tiny("gaussian").model.decoder, Z, (4, 5), ()),
+    "EqualNoiseDecoder": (lambda: tiny("gaussian-isotropic").model.decoder, Z, (4, 5), ()),
+    "BayesianDecoder": (lambda: BayesianDecoder(tiny("bernoulli").model.decoder), Z, (4, 5), ()),
+    "DecoderEnsemble": (
+        lambda: DecoderEnsemble(BayesianDecoder(tiny("bernoulli").model.decoder), 3, KEY),
+        Z,
+        (4, 5),
+        (),
+    ),
 }
 # The other modules of a saved model.
 MODULES = {
@@ -61,6 +74,11 @@ OBJECTIVES = {
     "ScoreFunction": lambda: ScoreFunction(2, LeaveOneOut()),
     "ImportanceWeighted": lambda: ImportanceWeighted(3, "dreg"),
     "Renyi": lambda: Renyi(0.5, 3),
+    "WakeSleep": lambda: WakeSleep(2),
+    "MonteCarloEM": lambda: MonteCarloEM(tiny().model, 4, key=KEY),
+    "FullVariationalBayes": lambda: FullVariationalBayes(SGVBB(), 2),
+    "Reconstruction": Reconstruction,
+    "ExactEM": ExactEM,
 }
 # Objectives whose value is more than the difference of its parts.
 OTHER_BOUNDS = ("ImportanceWeighted", "Renyi")
@@ -128,7 +146,11 @@ def test_a_conditional_returns_a_distribution_of_its_shape(name):
     assert np.all(np.isfinite(log_prob))
 
 
-@pytest.mark.parametrize("name", [*CONDITIONALS, *MODULES])
+# Draws of a decoder's weights are made anew when a model is loaded.
+NOT_SAVED = {"DecoderEnsemble"}
+
+
+@pytest.mark.parametrize("name", [name for name in (*CONDITIONALS, *MODULES) if name not in NOT_SAVED])
 def test_a_module_is_saved_and_built_again(name):
     module = (CONDITIONALS[name][0] if name in CONDITIONALS else MODULES[name])()
     arrays = {}
@@ -148,7 +170,8 @@ def test_an_objective_returns_a_bound_per_row(name):
     objective, autoencoder = OBJECTIVES[name](), tiny()
     assert type(objective).__name__ == name
     assert isinstance(objective.estimand, str)
-    hash(objective)  # a compiled program is found again by it
+    if not jax.tree.leaves(objective):
+        hash(objective)  # a compiled program is found again by it
     bound = evaluate(objective, autoencoder, BATCH)
     assert bound.value.shape == bound.surrogate.shape == (4,)
     assert {part.shape for part in bound.parts.values()} == {(4,)}

@@ -90,7 +90,8 @@ def test_the_numbers_behind_it(evaluations):
     # Sixteen fair coins cost 16 log 2 nats a row, one bit each.
     assert collapsed.marginals[0].mean == pytest.approx(-16 * math.log(2), abs=0.05)
     assert collapsed.bits.per_dimension == pytest.approx(1.0, abs=0.01)
-    assert collapsed.reconstruction.mse == pytest.approx(0.25, abs=0.01)
+    assert collapsed.reconstruction.mse == pytest.approx(1.0, abs=0.04)
+    assert collapsed.reconstruction.unit == "standard deviations of the columns"
     assert collapsed.reconstruction.share_explained == pytest.approx(0.0, abs=0.04)
     assert well.reconstruction.share_explained > 0.3
 
@@ -294,3 +295,36 @@ def test_discrete_codes_have_no_gaps():
     assembly = assemble(recipe, dataset)
     model = trained_model(assembly.start, recipe, dataset, assembly)
     assert _gaps(model, patterned(20, 1), 0, lambda stage, share: None) is None
+
+
+def test_what_a_picky_reader_would_miss(evaluations, patients, linear):
+    """Training rows given for new ones, columns that never vary, too few rows to judge latents by, and how another
+    method does on the same rows."""
+    model, x_train = patients["well"]
+    kinds = [f.kind for f in evaluate(model, x_train[:500], x_train=x_train, n_samples=50).findings]
+    assert kinds == ["training rows"]
+    _, gaussian, scaling, x = linear
+    constant = scaling.undo(x)
+    constant[:, 1] = constant[0, 1]
+    found = evaluate(gaussian, constant, n_samples=50)
+    assert found.n_constant == 1
+    assert "constant columns" in [f.kind for f in found.findings]
+    few = evaluate(model, patterned(1, 3), n_samples=50)
+    assert few.findings == ()
+    assert any("fewer than 20 rows" in line for line in few.not_checked)
+    both = evaluate(
+        gaussian, scaling.undo(x), methods=("importance", "quadrature"), slow_rows=10, n_samples=500
+    ).marginals
+    assert both[0].first_on_same_rows is None
+    assert both[1].first_on_same_rows == pytest.approx(both[1].mean, abs=0.05)
+
+
+def test_a_posterior_that_leaves_out_a_part_of_the_prior_is_told():
+    recipe = Recipe(latents=2, hidden=(8,), posterior="uniform", steps=50, test=0.0, evaluate_every=10**6)
+    dataset = Dataset("made up", patterned(200, 1))
+    assembly = assemble(recipe, dataset)
+    *_, state = train(assembly.start, assembly.plan, assembly.data)
+    model = trained_model(state, recipe, dataset, assembly)
+    found = evaluate(model, patterned(30, 2), n_samples=100)
+    assert "support not covered" in [f.kind for f in found.findings]
+    assert found.gaps is None

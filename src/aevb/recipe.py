@@ -93,10 +93,11 @@ class Recipe(BaseModel):
         (400,), description="Widths of the hidden layers, separated by commas; both networks."
     )
     activation: Literal["relu", "tanh", "silu", "gelu"] = Field("relu", description="Between layers.")
-    initialization: Literal["uniform", "lecun"] = Field(
+    initialization: Literal["uniform", "lecun", "normal", "normal-small"] = Field(
         "uniform",
-        description="Of the weights: uniform as in PyTorch, or normal with variance 1/inputs; "
-        "deep networks learn faster from lecun.",
+        description="Of the weights: uniform as in PyTorch; lecun, normal with variance 1/inputs, from which deep "
+        "networks learn faster; normal, with variance 0.01, as in the AEVB paper; or normal-small, with standard "
+        "deviation 0.01.",
     )
     likelihood: Literal[
         "auto",
@@ -137,6 +138,7 @@ class Recipe(BaseModel):
         "wake-sleep",
         "mcem",
         "autoencoder",
+        "em",
     ] = Field(
         "auto",
         description="What is maximized, and how its gradient is estimated; auto: sgvb-b, or sgvb-a where the KL "

@@ -15,6 +15,7 @@ from aevb.objectives import (
     SGVBB,
     Baseline,
     Concrete,
+    ExactEM,
     FullVariationalBayes,
     ImportanceWeighted,
     LearnedBaseline,
@@ -29,6 +30,7 @@ from aevb.objectives import (
     ScoreFunction,
     StickingTheLanding,
     WakeSleep,
+    require_linear,
 )
 from aevb.recipe import Recipe
 
@@ -74,6 +76,8 @@ def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -
     """
     objective = _build(objective_name(recipe, autoencoder), recipe, autoencoder.model, n_rows)
     _look_at_posterior(autoencoder, objective.check)
+    if isinstance(objective, ExactEM):
+        require_linear(autoencoder)
     if recipe.weight_posterior == "gaussian":
         # L draws of the weights, each with one of z; of objectives whose draws belong together, one.
         if isinstance(objective, SGVBA | SGVBB):
@@ -113,6 +117,7 @@ def _build(name: str, recipe: Recipe, model: LatentVariableModel, n_rows: int) -
             model, n_rows, key=jax.random.fold_in(jax.random.key(recipe.seed), CHAINS)
         ),
         "autoencoder": Reconstruction,
+        "em": ExactEM,
     }
     return build[name]()
 

@@ -134,3 +134,11 @@ def test_what_needs_an_encoder_is_refused(vae):
         vae.partial_fit(REAL)
     with pytest.raises(InvalidRecipeError, match="use the method importance"):
         vae.impute(np.where(REAL > 1, np.nan, REAL), method="metropolis")
+
+
+def test_the_search_works_in_double_precision_too():
+    """As quadrature computes: numbers of steps and counters of loops must have one type."""
+    searching = for_use(AutoEncoder(ORACLE.autoencoder().model, RowTable(7, ORACLE.k)), seed=0)
+    with jax.enable_x64(True):
+        q = searching.posterior(Batch(jnp.asarray(ORACLE.sample(2), jnp.float32)))
+    assert np.isfinite(q.log_prob(jnp.zeros((2, ORACLE.k)))).all()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aevb.cli.filling import MethodOption, SamplesOption, SeedOption, make_method, warnings_about
+from aevb.cli.filling import Method, MethodOption, SamplesOption, SeedOption, make_method, warnings_about
 from aevb.cli.options import DataArgument, DataDirOption, RunArgument, help_text
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def complete(
 
     check_out(out)
     if out.suffix.lower() not in (".png", ".npz"):
-        raise typer.BadParameter(f"{out} must end in .png or .npz", param_hint="--out")
+        raise typer.BadParameter(f"{out} must end in .png, for images, or in .npz", param_hint="--out")
     if mask is None and noise is None:
         raise typer.BadParameter("name what to hide, or noise to remove with --noise", param_hint="--mask")
     chosen = make_method(method, samples)
@@ -81,7 +81,7 @@ def complete(
     with bar("completing") as show:
         found = model.impute(seen, chosen, draws, seed, channel, show)
     _write(out, model, seen, found, truth[:n], _title(mask, noise))
-    _print(model, seen, found, truth, out)
+    _print(model, seen, found, truth, out, method)
 
 
 def _seen(
@@ -130,16 +130,18 @@ def _write(out: Path, model: "TrainedModel", seen: Any, found: "Imputation", tru
     save_figure(figure, out)
 
 
-def _print(model: "TrainedModel", seen: Any, found: "Imputation", truth: Any, out: Path) -> None:
+def _print(
+    model: "TrainedModel", seen: Any, found: "Imputation", truth: Any, out: Path, method: Method
+) -> None:
     from rich.console import Console
 
     from aevb.cli.progress import write
 
     console = Console(highlight=False)
     console.print(_errors(seen, found.mean, truth, binary=model.likelihood == "bernoulli"))
-    for line in warnings_about(found, model):
+    for line in warnings_about(found, model, method):
         write(console, line)
-    write(console, f"{len(seen):,} rows in {out}")
+    write(console, f"{len(seen):,} row{'s' * (len(seen) != 1)} in {out}")
 
 
 def _errors(seen: Any, mean: Any, truth: Any, *, binary: bool) -> "Table":
@@ -170,10 +172,12 @@ def _errors(seen: Any, mean: Any, truth: Any, *, binary: bool) -> "Table":
             row.append(f"{loss:.4f}" if probability else "")
         table.add_row(*row)
 
-    columns = np.broadcast_to(truth.mean(axis=0), x.shape)
     count = f"{int(hidden.sum()):,} hidden"
     add(hidden, count, "the model", mean)
-    add(hidden, count, "column means of these data", columns)
+    left = np.concatenate([np.where(hidden, np.nan, x), truth[len(seen) :]])
+    if not np.isnan(left).all(axis=0).any():  # of a column hidden everywhere there is no mean
+        columns = np.broadcast_to(np.nanmean(left, axis=0), x.shape)
+        add(hidden, count, "column means of what was not hidden", columns)
     if not np.array_equal(seen[~hidden], x[~hidden]):
         count = f"{int((~hidden).sum()):,} noisy"
         add(~hidden, count, "the model", mean)

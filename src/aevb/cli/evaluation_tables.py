@@ -86,8 +86,12 @@ def _show_estimates(console: Console, e: "Evaluation") -> None:
         if marginal.share_k_hat_high is not None:
             about.append(f"Pareto k-hat above 0.7 in {_percent(marginal.share_k_hat_high)} of the rows")
         about.append(f"{_percent(marginal.share_reliable)} of the rows pass the diagnostics")
+        if marginal.first_on_same_rows is not None:
+            about.append(
+                f"{_number(marginal.first_on_same_rows)} on the same rows by {e.marginals[0].method}"
+            )
         write(console, f"{_label(e, marginal)}: {', '.join(about)}.")
-        if marginal.curve:
+        if len(marginal.curve) > 1:
             pairs = zip(marginal.curve_sizes, marginal.curve, strict=True)
             curve = ", ".join(f"{_number(bound)} at K = {size:,}" for size, bound in pairs)
             write(console, f"  The importance-weighted bound rises with K: {curve}.")
@@ -121,7 +125,7 @@ def _show_latents(console: Console, e: "Evaluation") -> None:
         console,
         f"All latents together tell {_number(latents.total_information)} nats about which row it is (at most "
         f"{_number(latents.most_information)}{cap}); the gap between all rows' codes and the prior lies between "
-        f"{_number(latents.gap_at_least)} and {_number(latents.total_gap)} nats.",
+        f"{_number(max(latents.gap_at_least, 0.0))} and {_number(max(latents.total_gap, 0.0))} nats.",
     )
 
 
@@ -141,14 +145,15 @@ def _show_gaps(console: Console, e: "Evaluation") -> None:
             "the gap to it.",
         )
     error = e.reconstruction
+    explained = (
+        ""
+        if math.isnan(error.share_explained)
+        else "; more than that of the columns' means: reconstructions explain nothing"
+        if error.share_explained < 0
+        else f", {_percent(error.share_explained)} of the variance of the columns explained"
+    )
     write(
-        console,
-        f"Reconstruction error, at the mean code: RMSE {error.rmse:.4g} in the data's units, "
-        + (
-            f"{_percent(error.share_explained)} of the variance of the columns explained."
-            if not error.share_explained < 0
-            else "more than that of the columns' means: reconstructions explain nothing."
-        ),
+        console, f"Reconstruction error, at the mean code: RMSE {error.rmse:.4g} in {error.unit}{explained}."
     )
     if (gap := e.training) is not None:
         write(

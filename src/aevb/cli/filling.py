@@ -49,6 +49,13 @@ GREY = (
 )
 
 
+PSEUDO = (
+    "Pseudo-Gibbs takes the encoder's q(z|x) for the posterior, and is as far off as that is, which no diagnostic "
+    "sees: compare --method importance or metropolis."
+)
+SHOWN_ROWS = 10
+
+
 def make_method(name: Method, samples: int | None) -> "ImputationMethod":
     """The method of that name, with its default number of samples or steps if none is given."""
     from aevb.inference import ImportanceImputation, MetropolisWithinGibbs, PseudoGibbs
@@ -61,19 +68,20 @@ def make_method(name: Method, samples: int | None) -> "ImputationMethod":
     return makers[name]() if samples is None else makers[name](samples)
 
 
-def warnings_about(found: "Imputation", model: "TrainedModel") -> list[str]:
-    """What is to be said of draws of grey values, and of rows whose diagnostics do not pass."""
-    return [GREY] * (not model.is_normalized) + _unreliable(found)
+def warnings_about(found: "Imputation", model: "TrainedModel", method: Method) -> list[str]:
+    """What is to be said of draws of grey values, of the method, and of rows whose diagnostics do not pass."""
+    return [GREY] * (not model.is_normalized) + [PSEUDO] * (method == "pseudo-gibbs") + _unreliable(found)
 
 
 def _unreliable(found: "Imputation") -> list[str]:
-    bad = int((~found.reliable).sum())
-    if not bad:
+    where = (~found.reliable).nonzero()[0]
+    if not (bad := len(where)):
         return []
     what = (
         "few importance samples count effectively"
         if "effective_samples" in found.diagnostics
         else "chains have not come to agree"
     )
-    rows = f"{bad:,} of {len(found.reliable):,} rows are unreliable, as {what}"
+    numbers = ", ".join(str(row + 1) for row in where[:SHOWN_ROWS]) + ", ..." * (bad > SHOWN_ROWS)
+    rows = f"Of {len(found.reliable):,} rows {bad:,} cannot be relied on, as {what} (number {numbers})"
     return [f"{rows}: try a larger --samples, or another --method."]

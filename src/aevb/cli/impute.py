@@ -7,13 +7,14 @@ import typer
 
 from aevb.cli.filling import (
     ASSUMED,
+    Method,
     MethodOption,
     SamplesOption,
     SeedOption,
     make_method,
     warnings_about,
 )
-from aevb.cli.options import DataDirOption, OutOption, RunArgument, help_text
+from aevb.cli.options import DataDirOption, RunArgument, TableOption, help_text
 
 if TYPE_CHECKING:
     from aevb.inference import Imputation
@@ -28,7 +29,7 @@ def impute(
             help="A .npy, .npz or .csv file; NaN and empty cells are the missing values.", show_default=False
         ),
     ],
-    out: OutOption,
+    out: TableOption,
     draws: Annotated[
         int,
         typer.Option(
@@ -57,7 +58,7 @@ def impute(
     with bar("imputing") as show:
         found = model.impute(x, chosen, draws, seed, show=show)
     _write(out, model, found, y)
-    for line in _said(x, found, model, out, draws):
+    for line in _said(x, found, model, out, draws, method):
         typer.echo(line)
 
 
@@ -80,7 +81,9 @@ def _write(out: Path, model: "TrainedModel", found: "Imputation", label: Any) ->
         write_table(beside(out, f"draw{i}"), draw, names)
 
 
-def _said(x: Any, found: "Imputation", model: "TrainedModel", out: Path, draws: int) -> list[str]:
+def _said(
+    x: Any, found: "Imputation", model: "TrainedModel", out: Path, draws: int, method: Method
+) -> list[str]:
     import numpy as np
 
     missing = np.isnan(x) if x.dtype.kind == "f" else np.zeros(x.shape, bool)
@@ -92,11 +95,11 @@ def _said(x: Any, found: "Imputation", model: "TrainedModel", out: Path, draws: 
     ]
     if empty := int(missing.all(axis=1).sum()):
         lines.append(
-            f"{empty:,} rows have no value at all: they are filled in with what the model makes of no data."
+            f"Rows without any value: {empty:,}. They are filled in with what the model makes of no data."
         )
     if out.suffix.lower() != ".npz":
         drawn = {0: "", 1: f", a draw in {beside(out, 'draw1')}"}.get(
             draws, f", draws in {beside(out, 'draw1')} to {beside(out, f'draw{draws}').name}"
         )
         lines.append(f"Standard deviations are in {beside(out, 'sd')}{drawn}.")
-    return [*lines, ASSUMED, *warnings_about(found, model)]
+    return [*lines, ASSUMED, *warnings_about(found, model, method)]

@@ -25,6 +25,9 @@ DataArgument = Annotated[
 OutOption = Annotated[
     Path, typer.Option("--out", help="The file to write: .png, .npy, .npz or .csv.", show_default=False)
 ]
+TableOption = Annotated[
+    Path, typer.Option("--out", help="The file to write: .npy, .npz or .csv.", show_default=False)
+]
 DataDirOption = Annotated[
     Path | None,
     typer.Option(

@@ -80,7 +80,8 @@ def write_table(
     else:
         names = columns or tuple(f"x{i + 1}" for i in range(rows.shape[1]))
         stream.write((",".join(map(_quoted, names)) + "\n").encode())
-        np.savetxt(stream, rows, fmt="%.9g" if rows.dtype == np.float32 else "%.17g", delimiter=",")
+        # The shortest numbers that are read back as they were.
+        stream.writelines((",".join(map(str, row)) + "\n").encode() for row in rows)
     write_file(path, stream.getvalue())
 
 

@@ -2,6 +2,8 @@
 
 from aevb.evaluation.results import Evaluation, Finding
 
+# With fewer rows the differences between them, which latents are judged by, tell nothing.
+LEAST_ROWS = 20
 # Under this many nats in total, codes tell next to nothing about rows: q(z|x) is the prior.
 COLLAPSED_KL = 0.1
 # A model with latents to spare leaves some unused, which does no harm; most of them is worth knowing.
@@ -10,7 +12,7 @@ UNUSED_SHARE = 0.5
 # normal bounds 0.55 is a gap of 0.18 standard deviations: 4.5 nats where rows differ by 25, as on MNIST.
 ABOVE_BY_HEART = 0.55
 # With most rows among those of training, what they cannot tell apart is not worth much as a test.
-SHARED = 0.5
+SHARED = 0.8
 # Differences below so many standard errors may be chance.
 ERRORS = 3.0
 # k-hat over 0.7 is where importance sampling's errors stop being errors one can count on (Vehtari et al. 2024).
@@ -24,23 +26,29 @@ WEAK_SHARE, WEAK_NATS = 0.2, 1.0
 
 def find(evaluation: Evaluation) -> tuple[Finding, ...]:
     """What is wrong with the model that this evaluation is of; empty where nothing was found."""
-    rules = (_collapse, _unused, _overfitting, _seen, _weights, _mismatch, _weak_encoder, _improper)
+    of_codes = (_collapse, _unused, _overfitting, _seen, _uncovered, _weights, _mismatch, _weak_encoder)
+    rules = (*of_codes, _constant, _improper)
     return tuple(finding for rule in rules if (finding := rule(evaluation)) is not None)
 
 
 def is_collapsed(evaluation: Evaluation) -> bool:
     """Whether the codes tell next to nothing about the rows."""
+    return evaluation.n_rows >= LEAST_ROWS and _is_collapsed(evaluation)
+
+
+def _is_collapsed(evaluation: Evaluation) -> bool:
     return not evaluation.latents.is_active.any() or float(evaluation.latents.kl.sum()) < COLLAPSED_KL
 
 
 def _collapse(e: Evaluation) -> Finding | None:
     if not is_collapsed(e):
         return None
+    active = e.latents.is_active.any()
     return Finding(
         "posterior collapse",
-        f"The posterior has collapsed onto the prior: of {len(e.latents.is_active)} latents "
-        f"{e.latents.is_active.sum()} are active, and the KL divergence is {e.latents.kl.sum():.2g} nats. Codes tell "
-        "next to nothing about the rows, and the decoder does without them.",
+        f"The posterior has collapsed onto the prior: {'no latent is active, and ' if not active else ''}the KL "
+        f"divergence is {e.latents.kl.sum():.2g} nats. Codes tell next to nothing about the rows, and the decoder does "
+        "without them.",
         "Train longer, or with a smaller --learning-rate or --batch-size; compare --objective iwae, and --likelihood "
         "and --scale: a likelihood with too much noise leaves nothing for codes to explain. If nothing helps, the "
         "columns may have nothing in common.",
@@ -49,7 +57,14 @@ def _collapse(e: Evaluation) -> Finding | None:
 
 def _unused(e: Evaluation) -> Finding | None:
     n, active = len(e.latents.is_active), int(e.latents.is_active.sum())
-    if is_collapsed(e) or active > (1 - UNUSED_SHARE) * n or n - active < 2:
+    by_latent = len(e.latents.kl) == n  # else these are the columns of codes that hang together
+    if (
+        e.n_rows < LEAST_ROWS
+        or not by_latent
+        or is_collapsed(e)
+        or active > (1 - UNUSED_SHARE) * n
+        or n - active < 2
+    ):
         return None
     return Finding(
         "unused latents",
@@ -85,6 +100,30 @@ def _seen(e: Evaluation) -> Finding | None:
     )
 
 
+def _constant(e: Evaluation) -> Finding | None:
+    if not e.n_constant:
+        return None
+    return Finding(
+        "constant columns",
+        f"{e.n_constant} columns have the same value in every row: a density there grows without limit as the model "
+        "learns to give that value, and log p(x) says as much about them as about the others.",
+        "Leave them out (--drop), or compare only models of the same columns.",
+    )
+
+
+def _uncovered(e: Evaluation) -> Finding | None:
+    for marginal in e.marginals:
+        if marginal.is_covered is False:
+            return Finding(
+                "support not covered",
+                "q(z|x) gives no density to a part of what p(z) allows: importance sampling never goes there, and its "
+                "estimates are too low by what is left out, which neither their errors nor k-hat show.",
+                "Compare --method quadrature, hmc-density or annealed; train with a --posterior on the support of the "
+                "prior.",
+            )
+    return None
+
+
 def _weights(e: Evaluation) -> Finding | None:
     for marginal in e.marginals:
         share = marginal.share_k_hat_high
@@ -102,7 +141,11 @@ def _weights(e: Evaluation) -> Finding | None:
 def _mismatch(e: Evaluation) -> Finding | None:
     at_least, kl = e.latents.gap_at_least, e.latents.kl.sum()
     error = float((e.latents.gap_error**2).sum() ** 0.5)
-    if is_collapsed(e) or at_least - ERRORS * error < max(MISMATCH_SHARE * kl, MISMATCH_NATS):
+    if (
+        e.n_rows < LEAST_ROWS
+        or is_collapsed(e)
+        or at_least - ERRORS * error < max(MISMATCH_SHARE * kl, MISMATCH_NATS)
+    ):
         return None
     return Finding(
         "prior mismatch",

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from aevb import inference
 from aevb.errors import InvalidRecipeError
 from aevb.evaluation.bits import bits_per_dimension
-from aevb.evaluation.findings import find
+from aevb.evaluation.findings import LEAST_ROWS, find
 from aevb.evaluation.methods import FOR_ALL_ROWS, make_method
 from aevb.evaluation.results import (
     Evaluation,
@@ -36,7 +37,7 @@ from aevb.evaluation.rows import (
 from aevb.inference import Importance, MarginalEstimate
 from aevb.inference.diagnostics import latent_diagnostics
 from aevb.inference.gaps import inference_gaps
-from aevb.inference.importance import curve_sizes
+from aevb.inference.importance import covers, curve_sizes
 from aevb.trained import TrainedModel
 
 # Rows for what costs more per row than the bound and importance sampling do, a random subset of those given.
@@ -84,6 +85,7 @@ def evaluate(
     bounds = model.bounds(x)
     estimates = [_estimate(model, x, method, slow_rows, seed, show) for method in chosen]
     first, rows = estimates[0]
+    same = [_on_same_rows(estimates[0], other) for other in estimates]
     bits, no_bits = bits_per_dimension(model, x[rows], first, np.sum(~np.isnan(given[rows]), axis=1))
     some = given[random_rows(len(given), LATENT_ROWS, seed)]
     latents = latent_diagnostics(
@@ -97,13 +99,17 @@ def evaluate(
         parts={name: Mean.of(bounds[name]) for name in ("reconstruction", "kl")},
         parts_note=model.objective.parts_note,
         marginals=tuple(
-            _marginal(estimate, method) for (estimate, _), method in zip(estimates, chosen, strict=True)
+            dataclasses.replace(
+                _marginal(estimate, method), first_on_same_rows=mean, is_covered=_is_covered(model, method)
+            )
+            for (estimate, _), method, mean in zip(estimates, chosen, same, strict=True)
         ),
         bits=bits,
         no_bits=no_bits,
         latents=latents,
         gaps=_gaps(model, given, seed, show),
         reconstruction=_reconstruction(model, x),
+        n_constant=_count_constant(model, given),
         training=None if x_train is None else _training_gap(model, x, bounds["bound"], x_train, seed),
     )
     return dataclasses.replace(evaluation, findings=find(evaluation), not_checked=_not_checked(evaluation))
@@ -116,6 +122,21 @@ def _estimate(
     rows = random_rows(len(x), len(x) if method.name in FOR_ALL_ROWS else slow_rows, seed)
     stage = functools.partial(show, f"log p(x), {method.name}")
     return model.log_marginal(x[rows], method, seed, stage), rows
+
+
+def _is_covered(model: TrainedModel, method: inference.MarginalMethod) -> bool | None:
+    """Whether importance weights see all of the prior; None for other methods."""
+    return covers(model.autoencoder.model, model.recognition) if isinstance(method, Importance) else None
+
+
+def _on_same_rows(
+    first: tuple[MarginalEstimate, np.ndarray], other: tuple[MarginalEstimate, np.ndarray]
+) -> float | None:
+    """The mean of the first estimate over the rows of another, where it has these and more."""
+    (estimate, rows), (_, some) = first, other
+    if len(some) == len(rows) or not np.isin(some, rows).all():
+        return None
+    return float(np.mean(estimate.log_p[np.searchsorted(rows, some)]))
 
 
 def _marginal(estimate: MarginalEstimate, method: inference.MarginalMethod) -> Marginal:
@@ -131,7 +152,9 @@ def _fields(method: Any) -> dict[str, Any]:
 
 
 def _gaps(model: TrainedModel, given: np.ndarray, seed: int, show: ShowStage) -> Gaps | None:
-    """The amortization gap and the approximation gap; None for discrete codes, which are not refined."""
+    """The two gaps; None for discrete codes, which are not refined, and where q(z|x) does not cover p(z)."""
+    if not covers(model.autoencoder.model, model.recognition):
+        return None
     rows = given[random_rows(len(given), GAP_ROWS, seed)]
     try:
         levels = inference_gaps(
@@ -153,11 +176,28 @@ def _gaps(model: TrainedModel, given: np.ndarray, seed: int, show: ShowStage) ->
 
 
 def _reconstruction(model: TrainedModel, x: Data) -> Reconstruction:
-    """Over observed values; columns weigh as their squared units do."""
+    """Over observed values; the columns of a table, whose units differ, in their standard deviations."""
     rows = model.given(x).astype(np.float64)
-    mse = float(np.nanmean((model.reconstruct(x) - rows) ** 2))
-    variance = float(np.nanmean((rows - np.nanmean(rows, axis=0)) ** 2))
-    return Reconstruction(math.sqrt(mse), mse, 1 - mse / variance if variance > 0 else math.nan)
+    errors = (model.reconstruct(x) - rows) ** 2
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # columns without a value
+        variances = np.nanmean((rows - np.nanmean(rows, axis=0)) ** 2, axis=0)
+    varied = variances > 0
+    is_image = model.image_shape is not None
+    if not is_image and varied.any():
+        errors, variances = errors[:, varied] / variances[varied], np.ones(int(varied.sum()))
+    mse = float(np.nanmean(errors))
+    observed = np.sum(~np.isnan(errors), axis=0)
+    variance = float(np.nansum(variances * observed) / max(observed.sum(), 1))
+    unit = "the data's units" if is_image or not varied.any() else "standard deviations of the columns"
+    return Reconstruction(math.sqrt(mse), mse, unit, 1 - mse / variance if variance > 0 else math.nan)
+
+
+def _count_constant(model: TrainedModel, given: np.ndarray) -> int:
+    """Columns with one value only, where the likelihood is a density; of few rows nothing can be told."""
+    if len(given) < LEAST_ROWS or not model.autoencoder.model.decoder.is_density:
+        return 0
+    observed = np.where(np.isnan(given), given[:1], given)
+    return int(np.sum(np.all(observed == given[:1], axis=0)))
 
 
 def _training_gap(
@@ -182,9 +222,15 @@ def _not_checked(evaluation: Evaluation) -> tuple[str, ...]:
     if evaluation.training is None:
         missing.append("overfitting: these are the training rows, or none came along to compare with")
     if evaluation.gaps is None:
-        missing.append("amortization and approximation gap: discrete codes are not refined by gradients")
-    if all(marginal.share_k_hat_high is None for marginal in evaluation.marginals):
         missing.append(
-            "importance weights: no importance sampling was done, or its samples are too few to tell"
+            "amortization and approximation gap: discrete codes are not refined by gradients, and log p(x) cannot be "
+            "had from a q(z|x) that leaves out a part of the prior"
         )
+    if evaluation.n_rows < LEAST_ROWS:
+        missing.append(f"latents: fewer than {LEAST_ROWS} rows do not tell how they are used")
+    of_weights = [m for m in evaluation.marginals if m.method == Importance.name]
+    if not of_weights:
+        missing.append("importance weights: no importance sampling was done")
+    elif of_weights[0].share_k_hat_high is None:
+        missing.append("importance weights: the samples are too few to tell")
     return tuple(missing)

@@ -15,6 +15,8 @@ Kind = Literal[
     "unused latents",
     "overfitting",
     "training rows",
+    "constant columns",
+    "support not covered",
     "unreliable importance weights",
     "prior mismatch",
     "weak encoder",
@@ -59,6 +61,8 @@ class Marginal:
         share_k_hat_high: of the rows whose Pareto k-hat exceeds 0.7, for importance sampling.
         curve_sizes: the K of the importance-weighted curve.
         curve: the mean importance-weighted bound at each of them.
+        is_covered: whether q(z|x) has density wherever p(z) has some, for importance sampling.
+        first_on_same_rows: the mean by the evaluation's first method over these rows, where it has more.
     """
 
     method: str
@@ -73,6 +77,8 @@ class Marginal:
     share_k_hat_high: float | None = None
     curve_sizes: tuple[int, ...] = ()
     curve: tuple[float, ...] = ()
+    is_covered: bool | None = None
+    first_on_same_rows: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,13 +124,15 @@ class Reconstruction:
     """How far the means of p(x|z) at the posterior's mean are from the rows, over observed values.
 
     Args:
-        rmse: root mean squared error, the user's units.
+        rmse: root mean squared error.
         mse: its square.
+        unit: of the first: the data's for images, whose pixels have one; else standard deviations of the columns.
         share_explained: 1 - MSE / variance of the columns, over all columns; 0 is as good as column means.
     """
 
     rmse: float
     mse: float
+    unit: str
     share_explained: float
 
 
@@ -182,6 +190,7 @@ class Evaluation:
         latents: how the latents are used, on `latents.n_rows` random rows.
         gaps: None for discrete codes.
         reconstruction: the error of reconstructions.
+        n_constant: columns with one value only, under a density.
         training: None where no training rows were given.
         findings: what is wrong and what to try.
         not_checked: what could not be looked at, and why.
@@ -199,6 +208,7 @@ class Evaluation:
     latents: LatentDiagnostics
     gaps: Gaps | None
     reconstruction: Reconstruction
+    n_constant: int
     training: TrainingGap | None
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[str, ...] = ()

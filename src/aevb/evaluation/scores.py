@@ -21,7 +21,7 @@ class Scores:
     Args:
         estimate: of each row.
         percentile: the share of training rows with a lower log p(x), in per cent, those with an equal one counted half;
-            None where there were no training rows.
+            NaN for a row without any value, None where there were no training rows.
         n_training: how many training rows that is out of.
     """
 
@@ -72,4 +72,6 @@ def score_rows(
         return Scores(estimate, None, 0)
     rows = x_train[random_rows(len(x_train), n_training, seed)]
     reference = model.log_marginal(rows, method, seed, lambda share: show("training rows", share))
-    return Scores(estimate, 100.0 * share_below(reference.log_p, estimate.log_p), len(rows))
+    percentile = 100.0 * share_below(reference.log_p, estimate.log_p)
+    # Of a row without any value log p(x) is 0, which says nothing about it.
+    return Scores(estimate, np.where(np.isnan(x).all(axis=1), np.nan, percentile), len(rows))

@@ -108,7 +108,7 @@ class Importance:
         # As many blocks as the rows fill, so that a call with few rows does not wait for the padding of many.
         found = map_rows(estimate, x, block_rows * min(n_blocks, -(-len(x) // block_rows)), show)
         log_p, error = found.pop("log_p"), found.pop("monte_carlo_error")
-        reliable = (found["k_hat"] < largest_k_hat(self.n_samples)) & _covers(model, recognition)
+        reliable = (found["k_hat"] < largest_k_hat(self.n_samples)) & covers(model, recognition)
         return MarginalEstimate(self.name, "down", log_p, error, reliable, found)
 
 
@@ -166,7 +166,7 @@ def k_hat(log_w: Float[np.ndarray, " draws"]) -> float:
         return float(array_stats.psislw(-log_w)[1])
 
 
-def _covers(model: LatentVariableModel, recognition: Recognition) -> bool:
+def covers(model: LatentVariableModel, recognition: Recognition) -> bool:
     """Whether q(z|x) has density wherever p(z) may have some, tried at a few z."""
     blank = Batch(jnp.zeros((1, model.n_features)))
     # What is fixed about a support is known without a search that a recognition model may be.

@@ -150,8 +150,10 @@ def impute(
     Raises:
         InvalidRecipeError: `n_draws` below 0, or noise that has no closed form with this likelihood.
     """
-    if n_draws < 0:
-        raise InvalidRecipeError(f"the number of imputations to draw must be at least 0, not {n_draws}")
+    if not isinstance(n_draws, int | np.integer) or n_draws < 0:
+        raise InvalidRecipeError(
+            f"the number of imputations to draw must be a whole number of at least 0, not {n_draws}"
+        )
     if isinstance(model.decoder, DecoderEnsemble):
         raise InvalidRecipeError(
             "the missing values of a row share their weights with the observed ones, and a distribution over weights "

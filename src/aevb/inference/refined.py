@@ -87,7 +87,9 @@ class Refined(eqx.Module):
             return jax.tree.map(lambda h, d: h - size * d, features, direction), moments
 
         adam = optax.scale_by_adam()
-        end, _ = jax.lax.fori_loop(0, self.n_steps, step, (start, adam.init(start)))
+        end, _ = jax.lax.fori_loop(
+            jnp.zeros_like(self.n_steps), self.n_steps, step, (start, adam.init(start))
+        )
         better = self._is_better(end, start, row, choice_key)
         return jax.tree.map(lambda new, old: jnp.where(better, new, old), end, start)
 

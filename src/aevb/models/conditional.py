@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.distributions import Distribution
@@ -30,6 +31,12 @@ def soft_clip(x: Float[Array, "..."], lower: float, upper: float) -> Float[Array
     """`x` held smoothly inside `(lower, upper)`: the identity to within exp(-distance) away from the limits."""
     x = upper - jax.nn.softplus(upper - x)
     return lower + jax.nn.softplus(x - lower)
+
+
+def inverse_soft_clip(y: Float[np.ndarray, "..."], lower: float, upper: float) -> Float[np.ndarray, "..."]:
+    """What `soft_clip` maps to `y`, a number inside the limits."""
+    below = lower + np.log(np.expm1(y - lower))
+    return upper - np.log(np.expm1(upper - below))
 
 
 def output_width(network: Network, n_inputs: int) -> int:

@@ -11,7 +11,10 @@ from jaxtyping import Array, Float
 from aevb.networks.activations import ACTIVATIONS
 from aevb.typing import PRNGKey
 
-Initialization = Literal["uniform", "lecun"]
+Initialization = Literal["uniform", "lecun", "normal", "normal-small"]
+
+# N(0, 0.01) of Kingma & Welling (2014, section 5), its second number read as a variance or as a standard deviation.
+NORMAL_SD = {"normal": 0.1, "normal-small": 0.01}
 
 
 class Linear(eqx.Module):
@@ -23,8 +26,10 @@ class Linear(eqx.Module):
     Args:
         n_inputs: the number of input features.
         n_outputs: the number of output features.
-        initialization: of the weights; "uniform" on +-1/sqrt(n_inputs), biases too, as in PyTorch, or "lecun",
-            truncated normal with variance 1/n_inputs and biases of 0 (LeCun et al. 1998, "Efficient BackProp").
+        initialization: of the weights; "uniform" on +-1/sqrt(n_inputs), biases too, as in PyTorch; "lecun",
+            truncated normal with variance 1/n_inputs and biases of 0 (LeCun et al. 1998, "Efficient BackProp"); or
+            "normal", with variance 0.01 whatever the number of inputs, biases too (Kingma & Welling 2014), or
+            "normal-small", with standard deviation 0.01.
         key: random key for the initial weights.
     """
 
@@ -39,6 +44,9 @@ class Linear(eqx.Module):
         if initialization == "lecun":
             self.weight = jax.nn.initializers.lecun_normal()(weight_key, shape)
             self.bias = jnp.zeros(n_outputs)
+        elif initialization in NORMAL_SD:
+            self.weight = NORMAL_SD[initialization] * jax.random.normal(weight_key, shape)
+            self.bias = NORMAL_SD[initialization] * jax.random.normal(bias_key, (n_outputs,))
         else:
             self.weight = jax.random.uniform(weight_key, shape, minval=-limit, maxval=limit)
             self.bias = jax.random.uniform(bias_key, (n_outputs,), minval=-limit, maxval=limit)

@@ -11,6 +11,7 @@ from aevb.objectives.bound import (
     row_bounds,
 )
 from aevb.objectives.concrete import Concrete
+from aevb.objectives.exact_em import ExactEM, require_linear
 from aevb.objectives.full_variational_bayes import FullVariationalBayes
 from aevb.objectives.importance_weighted import ImportanceWeighted, Renyi
 from aevb.objectives.map import MaximumAPosteriori
@@ -29,6 +30,7 @@ __all__ = [
     "Bound",
     "Concrete",
     "DiscretePosterior",
+    "ExactEM",
     "FullVariationalBayes",
     "ImportanceWeighted",
     "LearnedBaseline",
@@ -45,5 +47,6 @@ __all__ = [
     "ScoreFunction",
     "StickingTheLanding",
     "WakeSleep",
+    "require_linear",
     "row_bounds",
 ]

@@ -101,7 +101,7 @@ def latent_information(
     n, rank = len(kl), np.arange(1, len(kl) + 1)
     # Noise can push an estimate of nothing below zero.
     told, missing = np.maximum(information[order], 0.0), np.maximum(gap[order], 0.0)
-    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.9), layout="constrained")
     axes = figure.add_subplot()
     width = 0.8 if n <= 100 else 1.0
     axes.bar(rank, told, width, color=BLUE, linewidth=0)
@@ -116,13 +116,13 @@ def latent_information(
     axes.set_ylabel("nats per data point")
     parts = (("KL", kl), ("information", told), ("gap", missing))
     sums = ", ".join(f"{name} {number(float(part.sum()))}" for name, part in parts)
-    axes.set_title(f"{wrapped(title, 5.0, 10.0)}\nsums over latents: {sums} nats")
+    axes.set_title(_lines(f"{title}\nsums over latents: {sums} nats"))
     handles = [
         Patch(color=BLUE, label="information about the row"),
         Patch(color=ORANGE, label="gap between all rows' codes and the prior"),
         *([Line2D([], [], color=INK, lw=1.2, label="KL divergence")] if n <= 100 else []),
     ]
-    axes.legend(handles=handles, loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
+    figure.legend(handles=handles, loc="outside lower center", frameon=False)
     return figure
 
 

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from aevb.inference.for_use import for_use
-from aevb.objectives import row_bounds
+from aevb.objectives import ExactEM, row_bounds
+from aevb.training import linear_em
 from aevb.training.chunk import minibatches, run_chunk
 from aevb.training.state import Plan, Progress, TrainingData, TrainingState
 
@@ -39,6 +40,9 @@ def train(state: TrainingState, plan: Plan, data: TrainingData) -> Iterator[Trai
         The state. The last one's `progress.status` says why the run ended. A bound or a parameter that is not
         finite ends it as "diverged", in the state before that step, with the step and the term in `message`.
     """
+    if isinstance(state.objective, ExactEM):
+        yield from _expectation_maximization(state, plan, data)
+        return
     x = jnp.asarray(data.train)
     batch_size = min(plan.batch_size, len(x))
     order = minibatches(state.progress.epoch, plan.seed, len(x), batch_size)
@@ -64,6 +68,32 @@ def train(state: TrainingState, plan: Plan, data: TrainingData) -> Iterator[Trai
                 state = _evaluate(state, plan, data)
             if spent or _out_of_patience(state.progress, plan):
                 state = _note(state, status="finished" if spent else "stopped early")
+        yield state
+
+
+def _expectation_maximization(
+    state: TrainingState, plan: Plan, data: TrainingData
+) -> Iterator[TrainingState]:
+    """`train` for a linear-Gaussian model, an epoch of which is one iteration of EM."""
+    rows = data.train.astype(np.float64)
+    mean = np.asarray(rows.mean(axis=0))
+    covariance = (rows - mean).T @ (rows - mean) / len(rows)
+    earlier, started = state.progress.seconds, time.perf_counter()
+    while state.progress.status == "running" and not _budget_spent(state.progress, plan):
+        at, n_rows = state.progress, len(rows)
+        model = linear_em.read(state.autoencoder).improved(covariance)
+        state = dataclasses.replace(state, autoencoder=linear_em.written(state.autoencoder, model, mean))
+        seconds = earlier + time.perf_counter() - started
+        counts = {"epoch": at.epoch + 1, "step": at.step + 1, "samples_seen": at.samples_seen + n_rows}
+        state = _note(state, **counts, seconds=seconds, training_seconds=seconds - at.seconds)
+        bound, kl = model.log_likelihood(covariance), model.divergence(covariance)
+        sums = {"bound": bound, "reconstruction": bound + kl, "kl": kl}
+        state = _note(state, sums={name: n_rows * value for name, value in sums.items()}, sum_rows=n_rows)
+        spent = _budget_spent(state.progress, plan)
+        if spent or state.progress.epoch % plan.evaluate_every == 0:
+            state = _evaluate(state, plan, data)
+        if spent or _out_of_patience(state.progress, plan):
+            state = _note(state, status="finished" if spent else "stopped early")
         yield state
 
 

@@ -1,0 +1,57 @@
+"""Exact EM, for the models whose posterior is Gaussian and known: factor analysis and probabilistic PCA."""
+
+from aevb.batch import Batch
+from aevb.errors import InvalidRecipeError
+from aevb.models import AutoEncoder, Encoder, EqualNoiseDecoder, LatentVariableModel
+from aevb.networks import MLP
+from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
+from aevb.objectives.sgvb import SGVBB
+from aevb.typing import PRNGKey
+
+
+class ExactEM(Objective):
+    """The mean log-likelihood of a linear-Gaussian model, maximized by EM without a gradient or a draw.
+
+    An epoch is one iteration over all rows (Rubin & Thayer 1982; Tipping & Bishop 1999, section 3.3). The encoder is
+    set to the exact posterior, so that the bound that is reported is log p(x); see `aevb.training.linear_em`.
+    """
+
+    @property
+    def estimand(self) -> str:
+        """What the bound equals at the exact posterior."""
+        return "log p(x)"
+
+    def check(self, posterior: Posterior) -> None:
+        """Nothing to refuse in a posterior alone; see `require_linear`."""
+
+    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+        """The evidence lower bound on each row."""
+        return SGVBB()(key, model, posterior, batch)
+
+    @property
+    def value_name(self) -> str:
+        """As of any bound; here it is tight."""
+        return ELBO
+
+
+def require_linear(autoencoder: AutoEncoder) -> None:
+    """Refuse what is not a linear-Gaussian model with an encoder that can be its exact posterior.
+
+    Raises:
+        InvalidRecipeError: with what is needed.
+    """
+    decoder, encoder = autoencoder.model.decoder, autoencoder.encoder
+    linear = (
+        isinstance(decoder, EqualNoiseDecoder)
+        and isinstance(encoder, Encoder)
+        and all(isinstance(part.network, MLP) and not part.network.layers for part in (decoder, encoder))
+    )
+    if not linear or encoder.family != "gaussian" or autoencoder.model.prior.family != "gaussian":  # pyright: ignore[reportAttributeAccessIssue]
+        raise InvalidRecipeError(
+            "exact EM is for linear-Gaussian models: set likelihood to gaussian-diagonal (factor analysis) or "
+            "gaussian-isotropic (probabilistic PCA), hidden to none, and leave posterior and prior Gaussian"
+        )
+    if encoder.sees_mask:
+        raise InvalidRecipeError(
+            "exact EM needs complete rows: leave missing at error, or use another objective"
+        )
