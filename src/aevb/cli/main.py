@@ -16,6 +16,7 @@ from aevb.cli.families import families
 from aevb.cli.impute import impute
 from aevb.cli.lab import lab
 from aevb.cli.plot import plot
+from aevb.cli.reproduce import reproduce
 from aevb.cli.score import score
 from aevb.cli.train import make_train
 from aevb.errors import AevbError
@@ -51,6 +52,7 @@ for command in (
     plot,
     datasets,
     families,
+    reproduce,
 ):
     app.command()(command)
 app.add_typer(lab, name="lab")

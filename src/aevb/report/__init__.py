@@ -9,13 +9,28 @@ from aevb.report.features import feature_reconstructions, feature_samples
 from aevb.report.gradients import gradient_variances
 from aevb.report.images import image_grid, manifold, reconstructions
 from aevb.report.quantiles import grid_probabilities, manifold_grid
+from aevb.report.reproduce import (
+    BoundCurve,
+    BoundPanel,
+    LatentCurve,
+    bound_panels,
+    bounds_by_latents,
+    epoch_log,
+    sample_panels,
+)
 from aevb.report.simplex import simplex_scatter
 from aevb.report.style import save_figure
 
 __all__ = [
+    "BoundCurve",
+    "BoundPanel",
+    "LatentCurve",
     "bound_gaps",
+    "bound_panels",
+    "bounds_by_latents",
     "codes_scatter",
     "completions",
+    "epoch_log",
     "feature_manifold",
     "feature_means",
     "feature_reconstructions",
@@ -30,6 +45,7 @@ __all__ = [
     "manifold",
     "manifold_grid",
     "reconstructions",
+    "sample_panels",
     "save_figure",
     "simplex_scatter",
 ]

@@ -1,0 +1,178 @@
+"""Figure 3 of the AEVB paper: the marginal likelihood while AEVB, wake-sleep and Monte Carlo EM are trained."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from aevb.datasets import Dataset, load
+from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Setting, Size, Verdict
+from aevb.experiments.reproduce.figure_3_results import figure_of, table_of, verdicts_of
+from aevb.experiments.reproduce.training_jobs import (
+    mean_while_training,
+    measured,
+    only_training_rows,
+    steps_of,
+)
+from aevb.inference import Annealed, HMCDensity, MarginalEstimate, MarginalMethod, Refined, log_marginal
+from aevb.trained import TrainedModel
+
+N_TRAIN = (1000, 50_000)
+SAMPLES = (1_000_000, 2_000_000, 5_000_000)
+METHODS = {"aevb": "sgvb-b", "wake-sleep": "wake-sleep", "mcem": "mcem"}
+STEP_SIZES = (0.01, 0.02, 0.1)  # from which the paper chose, on early training
+EARLY, USUAL_STEP = 200_000, 0.02
+BATCH, LATENTS, HIDDEN = 100, 3, 100
+ROWS = 1000  # first ones of each split, as in the paper
+CHECKED_ROWS = 16
+# Below this share most of the time goes into compiling: one number of training rows, and the usual step.
+FEW = 0.2
+# The cheapest settings that agree with annealed importance sampling within errors; for a try, faster ones.
+ESTIMATOR, QUICK_ESTIMATOR = HMCDensity(200, 4, 150), HMCDensity(60, 4, 60)
+CHECK, QUICK_CHECK = Annealed(500, 16, start="prior"), Annealed(100, 8, start="prior")
+
+
+class Figure3(Experiment):
+    """log p(x) of training and test rows against training samples seen, for few and for many training rows."""
+
+    name: ClassVar[str] = "figure-3"
+    title: ClassVar[str] = "The marginal likelihood under AEVB, wake-sleep and Monte Carlo EM"
+    source: ClassVar[str] = (
+        "Kingma & Welling (2014), Auto-Encoding Variational Bayes, arXiv:1312.6114v10, figure 3"
+    )
+    full_minutes: ClassVar[float] = 120.0
+    parts: ClassVar[tuple[str, ...]] = tuple(map(str, N_TRAIN))
+
+    def jobs(self, size: Size, data_dir: Path | None) -> Sequence[Job]:
+        """For each number of training rows and method the choice of a step size, then training and measuring."""
+        few = size.share < FEW
+        return [
+            job
+            for n in (N_TRAIN[:1] if few else N_TRAIN)
+            for method in METHODS
+            for job in _jobs_of(n, method, chooses=not few)
+        ]
+
+    def verdicts(self, results: Results, size: Size) -> Sequence[Verdict]:
+        """The order of the methods, ours minus published, and how far the two estimators are apart."""
+        return verdicts_of(results)
+
+    def figures(self, results: Results, size: Size) -> Mapping[str, Figure]:
+        """A panel for each number of training rows and split."""
+        return {self.name: figure_of(results)}
+
+    def tables(self, results: Results, size: Size) -> str:
+        """log p(x) at every point."""
+        return table_of(results)
+
+    def notes(self, size: Size) -> str:
+        """What the values are, and what the paper leaves open."""
+        estimator, check = (ESTIMATOR, CHECK) if size.share >= FEW else (QUICK_ESTIMATOR, QUICK_CHECK)
+        return (
+            "Pixels are grey and their likelihood is a Bernoulli's, as in the paper: what is called log p(x) is the "
+            "log of an integral of exponentiated cross-entropies, not of a probability.\n\n"
+            f"Networks: {HIDDEN} tanh units, {LATENTS} latents, weights from N(0, 0.01); maximum a posteriori with "
+            f"N(0, 1) on the generative weights; Adagrad, its step chosen from {', '.join(map(str, STEP_SIZES))} by "
+            f"the mean of what the method reports over its first {EARLY:,} samples; minibatches of {BATCH}. Monte "
+            "Carlo EM takes one transition of 10 leapfrog steps, its step size adapted towards 90% acceptance, then "
+            "5 steps of the weights. Wake-sleep dreams of sampled pixels.\n\n"
+            f"The estimator is the paper's, of its Appendix D, with {estimator.n_chains} chains of "
+            f"{estimator.n_samples} draws and a Gaussian cut to its ellipsoid of 99% of the mass as the density, "
+            "chains starting from Gaussians that are fitted to each row, under every method; "
+            f"annealed importance sampling from the prior with {check.n_temperatures} temperatures and "
+            f"{check.n_chains} chains estimates {CHECKED_ROWS} test rows of the last point once more. Errors are "
+            "Monte Carlo errors, for these rows."
+        )
+
+
+def _jobs_of(n: int, method: str, *, chooses: bool) -> list[Job]:
+    cost = (2.0 if method == "mcem" else 1.0) * (1.2 if n > 1000 else 1.0)
+    choice, key = f"{n}-{method}-step", f"{n}-{method}"
+    curve = Job(key, functools.partial(_curve, n, method), 10 * cost, (choice,) if chooses else ())
+    return [Job(choice, functools.partial(_choose, n, method), cost), curve] if chooses else [curve]
+
+
+def _data(n: int, setting: Setting) -> tuple[Dataset, Dataset]:
+    """All rows, and those to train on."""
+    dataset = load(setting.size.data or "mnist", data_dir=setting.data_dir)
+    return dataset, only_training_rows(dataset, n)
+
+
+def _settings(method: str, learning_rate: float, steps: int) -> dict[str, Any]:
+    return {
+        "latents": LATENTS,
+        "hidden": (HIDDEN,),
+        "activation": "tanh",
+        "initialization": "normal",
+        "likelihood": "bernoulli",
+        "objective": METHODS[method],
+        "weight_prior": "normal",
+        "optimizer": "adagrad",
+        "learning_rate": learning_rate,
+        "batch_size": BATCH,
+        "steps": steps,
+    }
+
+
+def _choose(n: int, method: str, setting: Setting, needs: Results) -> dict[str, Any]:
+    """What the method reports over its first samples at each step size, and the best step size."""
+    _, train = _data(n, setting)
+    steps = steps_of(setting.size.of(EARLY, 1000), BATCH, train.n_train)
+    values = {
+        str(rate): mean_while_training(
+            _settings(method, rate, steps), train, setting.part(i, len(STEP_SIZES))
+        )
+        for i, rate in enumerate(STEP_SIZES)
+    }
+    finite = {rate: value for rate, value in values.items() if np.isfinite(value)}
+    return {"learning_rate": float(max(finite, key=lambda rate: finite[rate])), "values": finite}
+
+
+def _curve(n: int, method: str, setting: Setting, needs: Results) -> dict[str, Any]:
+    """log p(x) after each number of samples, and the check of the last one."""
+    chosen = needs.get(f"{n}-{method}-step", {"learning_rate": USUAL_STEP})["learning_rate"]
+    dataset, train = _data(n, setting)
+    steps = [steps_of(setting.size.of(samples), BATCH, train.n_train) for samples in SAMPLES]
+    steps = sorted(set(steps))
+    n_rows = setting.size.of(ROWS, CHECKED_ROWS)
+    assert dataset.x_test is not None, "named data sets have test rows"
+    rows = {"train": dataset.x_train[: min(n_rows, train.n_train)], "test": dataset.x_test[:n_rows]}
+    batch = min(BATCH, train.n_train)
+    estimator, check = (ESTIMATOR, CHECK) if setting.size.share >= FEW else (QUICK_ESTIMATOR, QUICK_CHECK)
+
+    def measure(model: TrainedModel, step: int) -> dict[str, Any]:
+        point: dict[str, Any] = {"samples": float(step * batch)}
+        for split, x in rows.items():
+            point[split] = _summary(_estimate(model, method, x, estimator))
+        if step == steps[-1]:
+            x = rows["test"][:CHECKED_ROWS]
+            estimates = [_estimate(model, method, x, way) for way in (estimator, check)]
+            point["check"] = dict(zip(("hmc-density", "annealed"), map(_summary, estimates), strict=True))
+        return point
+
+    points = measured(_settings(method, chosen, steps[-1]), train, setting, steps, measure)
+    return {"learning_rate": chosen, "n_train": train.n_train, "points": points}
+
+
+def _estimate(
+    model: TrainedModel, method: str, x: Float[np.ndarray, "rows features"], way: MarginalMethod
+) -> MarginalEstimate:
+    """Chains start from Gaussians that are fitted to each row: from far away many stay in another mode."""
+    key = jax.random.key(0)
+    recognition = model.recognition if method == "mcem" else Refined(model.autoencoder, key)
+    return log_marginal(model.autoencoder.model, recognition, model.prepare(x), key, way)
+
+
+def _summary(found: MarginalEstimate) -> dict[str, float]:
+    return {
+        "mean": found.mean,
+        "error": found.mean_monte_carlo_error,
+        "sampling_error": found.sampling_error,
+        "reliable": float(np.mean(found.reliable)),
+        "rows": len(found.log_p),
+    }

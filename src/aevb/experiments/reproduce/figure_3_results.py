@@ -1,0 +1,147 @@
+"""What the results of figure 3 say: verdicts, table and figure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from aevb.experiments.reproduce.experiment import Results, Verdict
+from aevb.experiments.reproduce.published import Points, published, value_at
+from aevb.report.comparisons import Panel, Series, curves_beside_published
+
+NAMES = {"aevb": "AEVB", "wake-sleep": "wake-sleep", "mcem": "Monte Carlo EM"}
+SPLITS = ("train", "test")
+
+
+def published_curve(n_train: int, method: str, split: str) -> Points | None:
+    """Samples seen and log p(x), nats per data point, of a curve in the paper's figure."""
+    wanted = {"n_train": n_train, "method": method, "split": split}
+    curves = published()["aevb"]["figure_3"]
+    found = next((curve["points"] for curve in curves if wanted.items() <= curve.items()), None)
+    return None if found is None else np.array(found, dtype=float)
+
+
+def curves_in(results: Results) -> dict[int, dict[str, Mapping[str, Any]]]:
+    """By number of training rows and method."""
+    found: dict[int, dict[str, Mapping[str, Any]]] = {}
+    for key, result in results.items():
+        n, _, method = key.partition("-")
+        if method in NAMES:
+            found.setdefault(int(n), {})[method] = result
+    return found
+
+
+def verdicts_of(results: Results) -> list[Verdict]:
+    """The order of the methods, ours minus published, and the check of the estimator."""
+    verdicts = []
+    for n, methods in curves_in(results).items():
+        verdicts += [_order(n, split, methods) for split in SPLITS if len(methods) > 1]
+        for method, result in methods.items():
+            verdicts += [_against_published(n, method, split, result["points"]) for split in SPLITS]
+            verdicts.append(_check(n, method, result["points"][-1]["check"]))
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+def _order(n: int, split: str, methods: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    """The methods from the best, at the last number of samples, and whether the paper has them in this order there."""
+    last = {method: result["points"][-1] for method, result in methods.items()}
+    samples = min(point["samples"] for point in last.values())
+    ours = sorted(last, key=lambda method: -last[method][split]["mean"])
+    values = {method: value_at(published_curve(n, method, split), samples) for method in methods}
+    theirs = sorted(ours, key=lambda method: -_or_lowest(values[method]))
+    shown = ", ".join(
+        f"{NAMES[m]} {last[m][split]['mean']:.1f} ± {last[m][split]['error']:.1f}" for m in ours
+    )
+    text = f"N_train = {n:,}, {split} rows after {_samples(samples)} samples, from the best: {shown}"
+    if sum(value is not None for value in values.values()) < 2:
+        return Verdict(f"{text}.")
+    order = ", ".join(
+        f"{NAMES[m]} {'below the axis' if values[m] is None else f'{values[m]:.1f}'}" for m in theirs
+    )
+    return Verdict(f"{text}; published: {order}.", ours == theirs)
+
+
+def _or_lowest(value: float | None) -> float:
+    """A curve that the figure does not show at this point lies below its axis."""
+    return -math.inf if value is None else value
+
+
+def _against_published(
+    n: int, method: str, split: str, points: Sequence[Mapping[str, Any]]
+) -> Verdict | None:
+    last = points[-1]
+    theirs = value_at(published_curve(n, method, split), last["samples"])
+    if theirs is None:
+        return None
+    ahead, error = last[split]["mean"] - theirs, last[split]["error"]
+    where = "ahead of" if ahead >= 0 else "behind"
+    text = (
+        f"N_train = {n:,}, {NAMES[method]}, {split} rows: {where} the paper at {_samples(last['samples'])} samples by "
+        f"{abs(ahead):.1f} ± {error:.1f} nats ({last[split]['mean']:.1f} against {theirs:.1f})."
+    )
+    return Verdict(text, ahead >= -2 * error)
+
+
+def _check(n: int, method: str, check: Mapping[str, Mapping[str, float]]) -> Verdict:
+    """The estimator of Appendix D against annealed importance sampling, on the same rows."""
+    one, other = check["hmc-density"], check["annealed"]
+    apart, error = one["mean"] - other["mean"], math.hypot(one["error"], other["error"])
+    text = (
+        f"N_train = {n:,}, {NAMES[method]}: on {other['rows']} test rows the estimator of Appendix D lies "
+        f"{apart:+.2f} ± {error:.2f} nats from annealed importance sampling."
+    )
+    return Verdict(text, abs(apart) <= max(3 * error, 0.5))
+
+
+def table_of(results: Results) -> str:
+    """log p(x) of training and test rows at every point, in Markdown."""
+    lines = [
+        "| N_train | method | step | samples | train | test | published train / test | rows with good chains |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for n, methods in curves_in(results).items():
+        for method, result in methods.items():
+            for point in result["points"]:
+                values = [value_at(published_curve(n, method, split), point["samples"]) for split in SPLITS]
+                theirs = " / ".join("-" if value is None else f"{value:.1f}" for value in values)
+                ours = " | ".join(f"{point[s]['mean']:.2f} ± {point[s]['error']:.2f}" for s in SPLITS)
+                good = " / ".join(f"{point[split]['reliable']:.0%}" for split in SPLITS)
+                rate, samples = result["learning_rate"], _samples(point["samples"])
+                lines.append(
+                    f"| {n:,} | {NAMES[method]} | {rate:g} | {samples} | {ours} | {theirs} | {good} |"
+                )
+    return "\n".join(lines)
+
+
+def figure_of(results: Results) -> Figure:
+    """A panel for each number of training rows and split, with the published curves."""
+    panels = []
+    for n, methods in curves_in(results).items():
+        for split in SPLITS:
+            series = []
+            for method, result in methods.items():
+                points = np.array([[p["samples"], p[split]["mean"]] for p in result["points"]], dtype=float)
+                errors = np.array([p[split]["error"] for p in result["points"]], dtype=float)
+                series.append(Series(NAMES[method], points, errors))
+                theirs = published_curve(n, method, split)
+                if theirs is not None:
+                    series.append(Series(NAMES[method], _thinned(theirs), is_published=True))
+            title = f"N_train = {n:,}, {split} rows"
+            panels.append(Panel(title, series, "training samples seen", "log p(x) (nats per data point)"))
+    return curves_beside_published(panels)
+
+
+def _thinned(points: Points, per_decade: int = 12) -> Float[np.ndarray, "kept 2"]:
+    """Points no closer than a twelfth of a power of ten: hollow circles are to be told apart."""
+    kept: list[np.ndarray] = []
+    for point in points:
+        if not kept or point[0] >= kept[-1][0] * 10 ** (1 / per_decade):
+            kept.append(point)
+    return np.stack(kept)
+
+
+def _samples(n: float) -> str:
+    return f"{n:,.0f}"

@@ -1,0 +1,203 @@
+"""The folder of an experiment: jobs done one after the other, each result kept, and what the results say.
+
+results.json  the settings, the versions, and the result and the seconds of every job that is done
+REPORT.md     verdicts, tables and notes
+figures/      pictures
+jobs/         what a job that was interrupted goes on from
+"""
+
+import dataclasses
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from aevb.errors import InvalidRecipeError, RunFolderError
+from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Size
+from aevb.experiments.reproduce.written import write_report
+from aevb.storage import write_file
+
+Show = Callable[[float], None]
+Say = Callable[[str], None]
+
+
+class ReproductionFolder:
+    """The paths in an experiment's folder."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.results = path / "results.json"
+        self.report = path / "REPORT.md"
+        self.figures = path / "figures"
+        self.jobs = path / "jobs"
+
+    def clear(self) -> None:
+        """Delete the experiment's results, and nothing else that somebody may have put beside them."""
+        for folder in (self.jobs, self.figures):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.report, self.results):
+            file.unlink(missing_ok=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is to be done.
+
+    Args:
+        experiment: which.
+        size: how much of it.
+        out: the folder.
+        data_dir: where to look for data sets that are not bundled.
+        only: parts of the experiment, for those that have parts; all if empty.
+        overwrite: delete other results in the folder.
+    """
+
+    experiment: Experiment
+    size: Size
+    out: Path
+    data_dir: Path | None = None
+    only: tuple[str, ...] = ()
+    overwrite: bool = False
+
+
+def reproduce(request: Request, show: Show = lambda share: None, say: Say = lambda line: None) -> Path:
+    """Do all jobs that are not done yet, then write the report and the figures.
+
+    Args:
+        request: what to do.
+        show: called with the share of all the work that is done.
+        say: called with a line for every job that comes to its end.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        RunFolderError: the folder holds results of other settings, damaged ones, or something else.
+        InvalidRecipeError: a part that the experiment has not.
+    """
+    folder, experiment = ReproductionFolder(request.out), request.experiment
+    jobs = _chosen(experiment, request)
+    record = _open(folder, request)
+    total, done = sum(job.cost for job in jobs), 0.0
+    for job in jobs:
+        if job.key not in record["jobs"]:
+            with _timed(record, job, folder) as timing:
+                setting = Setting(
+                    request.size,
+                    request.data_dir,
+                    folder.jobs / job.key,
+                    lambda share, done=done, cost=job.cost: show((done + share * cost) / total),
+                )
+                setting.folder.mkdir(parents=True, exist_ok=True)
+                given = {key: record["jobs"][key]["result"] for key in job.needs}
+                timing["result"] = job.run(setting, given)
+            shutil.rmtree(setting.folder, ignore_errors=True)
+            say(f"{job.key}: done in {record['jobs'][job.key]['seconds']:.0f} s")
+        done += job.cost
+        show(done / total)
+    shutil.rmtree(folder.jobs, ignore_errors=True)
+    write_report(experiment, request.size, record, folder.report, folder.figures)
+    return folder.report
+
+
+def _chosen(experiment: Experiment, request: Request) -> Sequence[Job]:
+    """The experiment's jobs, or those of the parts that are asked for."""
+    unknown = [part for part in request.only if part not in experiment.parts]
+    if unknown:
+        parts = (
+            f"its parts are {', '.join(experiment.parts)}" if experiment.parts else "it is done as a whole"
+        )
+        raise InvalidRecipeError(f"{experiment.name} has no part {unknown[0]!r}: {parts}")
+    jobs = experiment.jobs(request.size, request.data_dir)
+    if request.only:
+        jobs = [job for job in jobs if job.key.startswith(tuple(f"{part}-" for part in request.only))]
+    if not jobs:
+        raise InvalidRecipeError(
+            f"nothing to do for {experiment.name}: the data of the parts asked for are not here"
+        )
+    return jobs
+
+
+def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
+    """The record of the folder, which is new unless results of the same settings are there."""
+    settings = _settings(request)
+    holds_results = folder.results.is_file()
+    if holds_results and request.overwrite:
+        folder.clear()
+    elif holds_results:
+        record = read_results(folder.results)
+        if record["settings"] != settings:
+            raise RunFolderError(
+                f"{folder.path} holds results of {_told(record['settings'])}, not of {_told(settings)}: go on with "
+                "the same, choose another --out, or replace them with --overwrite"
+            )
+        asked = [*record["only"], *request.only]
+        return record | {"only": list(dict.fromkeys(asked)) if record["only"] and request.only else []}
+    elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+        raise RunFolderError(f"{folder.path} is not empty and has no results.json: choose another --out")
+    versions = {"aevb": version("aevb"), "jax": jax.__version__, "python": platform.python_version()}
+    folder.path.mkdir(parents=True, exist_ok=True)
+    record = {"settings": settings, "only": list(request.only), "versions": versions, "begun": {}, "jobs": {}}
+    _write(folder.results, record)
+    return record
+
+
+def _settings(request: Request) -> dict[str, Any]:
+    size = request.size
+    return {"experiment": request.experiment.name, "share": size.share, "data": size.data}
+
+
+def _told(settings: dict[str, Any]) -> str:
+    data = f" on {settings['data']}" if settings["data"] else ""
+    return f"{settings['experiment']}{data} at {settings['share']:.3%} of its length"
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The content of a `results.json`.
+
+    Raises:
+        RunFolderError: it is not what `reproduce` writes.
+    """
+    try:
+        record = json.loads(path.read_text())
+        settings = record["settings"]
+        whole = (
+            {"experiment", "share", "data"} == set(settings)
+            and isinstance(settings["share"], float | int)
+            and isinstance(record["only"], list)
+            and isinstance(record["versions"], dict)
+            and isinstance(record["begun"], dict)
+            and all({"seconds", "result"} == set(job) for job in record["jobs"].values())
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        whole, record = False, {}
+    if not whole:
+        raise RunFolderError(f"{path} is damaged: restore it, or start anew with --overwrite")
+    return record
+
+
+@contextmanager
+def _timed(record: dict[str, Any], job: Job, folder: ReproductionFolder) -> Iterator[dict[str, Any]]:
+    """Keep what the job puts into the mapping, or, if it does not come to its end, the time that it has taken."""
+    timing: dict[str, Any] = {}
+    started, earlier = time.perf_counter(), record["begun"].pop(job.key, 0.0)
+    try:
+        yield timing
+    finally:
+        seconds = earlier + time.perf_counter() - started
+        if "result" in timing:
+            record["jobs"][job.key] = {"seconds": seconds, "result": timing["result"]}
+        else:
+            record["begun"][job.key] = seconds
+        _write(folder.results, record)
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    write_file(path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())

@@ -1,0 +1,120 @@
+"""The report of an experiment: what the results say, as Markdown, and the figures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aevb.experiments.reproduce.experiment import Experiment, Results, Size, Verdict
+from aevb.report import save_figure
+from aevb.storage import write_file
+
+MARKS = {True: "✓", False: "✗", None: "·"}
+
+
+def write_report(
+    experiment: Experiment, size: Size, record: Mapping[str, Any], path: Path, figures: Path
+) -> None:
+    """Write `REPORT.md` to `path`, and the figures that it shows into their folder.
+
+    Args:
+        experiment: what was done.
+        size: how much of it.
+        record: the content of `results.json`.
+        path: of the report.
+        figures: a folder.
+    """
+    results: Results = {key: job["result"] for key, job in record["jobs"].items()}
+    figures.mkdir(parents=True, exist_ok=True)
+    drawn = experiment.figures(results, size)
+    for name, figure in drawn.items():
+        save_figure(figure, figures / f"{name}.png")
+    parts = [
+        f"# {experiment.title}",
+        f"Source: {experiment.source}.",
+        _length(experiment, size),
+        *(f"![{name}]({figures.name}/{name}.png)" for name in drawn),
+        _verdicts(experiment.verdicts(results, size)),
+        experiment.tables(results, size),
+        experiment.notes(size),
+        _how(experiment, size, record),
+    ]
+    write_file(path, ("\n\n".join(part.strip() for part in parts if part) + "\n").encode())
+
+
+def _length(experiment: Experiment, size: Size) -> str:
+    """Whether this can be held against what was published."""
+    if size.is_full:
+        return "Done at full length."
+    data = f" On `{size.data}` in place of the experiment's own data." if size.data else ""
+    return (
+        f"Done at {percentage(size.share)} of full length, a budget of {minutes(experiment, size)}.{data} "
+        "Results at the end are not comparable with published ones."
+    )
+
+
+def percentage(share: float) -> str:
+    """A share in percent, with two digits.
+
+    Example:
+        >>> percentage(0.0305), percentage(1.0)
+        ('3%', '100%')
+    """
+    return f"{100 * share:.2g}%" if share < 0.995 else "100%"
+
+
+def minutes(experiment: Experiment, size: Size) -> str:
+    """The budget that a size stands for."""
+    budget = f"{size.share * experiment.full_minutes:.3g}"
+    return f"{budget} minute{'s' * (budget != '1')}"
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> str:
+    """A line each; a mark says how it stands against what was published."""
+    if not verdicts:
+        return ""
+    lines = [f"- {MARKS[verdict.holds]} {verdict.text}" for verdict in verdicts]
+    return "## Verdicts\n\n✓ as published or better, ✗ not so, · nothing to compare with\n\n" + "\n".join(
+        lines
+    )
+
+
+def _how(experiment: Experiment, size: Size, record: Mapping[str, Any]) -> str:
+    seconds = sum(job["seconds"] for job in record["jobs"].values())
+    budget = "" if size.share >= 1 else f" --budget {size.share * experiment.full_minutes:.6g}"
+    data = f" --data {size.data}" if size.data else ""
+    parts = "".join(f" --only {part}" for part in record["only"])
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    return (
+        f"## How\n\n```\naevb reproduce {experiment.name}{budget}{parts}{data}\n```\n\n"
+        f"{_counted(len(record['jobs']), 'job')} took {seconds / 60:.1f} minutes in all, with {versions}. Every number "
+        "above is computed from `results.json`."
+    )
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its first column to the left and the others to the right.
+
+    Example:
+        >>> print(table(("N_z", "bound"), [("3", "-133.2")]))
+        | N_z | bound |
+        |:---|---:|
+        | 3 | -133.2 |
+    """
+    lines = [header, [":---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(
+        f"|{'|'.join(line)}|" if line is lines[1] else f"| {' | '.join(line)} |" for line in lines
+    )
+
+
+def nats(value: float | int | None, digits: int = 1) -> str:
+    """A bound with a true minus sign; a dash for none.
+
+    Example:
+        >>> nats(-133.24), nats(None)
+        ('−133.2', '–')
+    """
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")

@@ -1,0 +1,214 @@
+"""The machinery of `aevb reproduce`: jobs that are kept and resumed, what is refused, curves and how they are read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from aevb.errors import InvalidRecipeError, RunFolderError
+from aevb.experiments.reproduce import Request, Size, reproduce
+from aevb.experiments.reproduce.curve import sample_points, samples_after, train_curve
+from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Verdict
+from aevb.experiments.reproduce.images import packed, unpacked
+from aevb.experiments.reproduce.published import figure_2_best, figure_2_curve, tutorial_log, value_at
+from command_line import quick_compilation  # noqa: F401
+
+SETTINGS = {"data": "digits", "latents": 2, "hidden": (4,), "batch_size": 100}
+
+
+class Counting(Experiment):
+    """Two jobs, the second of which needs the first, and may be interrupted."""
+
+    name, title, source, full_minutes = "counting", "Counting", "nowhere", 10.0
+    parts = ("one", "two")
+
+    def __init__(self):
+        self.done: list[str] = []
+        self.interrupt = False
+
+    def _one(self, setting, needed):
+        self.done.append("one")
+        return {"n": setting.size.of(100)}
+
+    def _two(self, setting, needed):
+        kept = setting.folder / "kept"
+        self.done.append(f"two after {needed['one-job']['n']}" + " again" * kept.exists())
+        kept.touch()
+        setting.show(0.5)
+        if self.interrupt:
+            raise KeyboardInterrupt
+        return {"n": 2 * needed["one-job"]["n"]}
+
+    def jobs(self, size, data_dir):
+        return [Job("one-job", self._one, 1.0), Job("two-job", self._two, 3.0, ("one-job",))]
+
+    def verdicts(self, results, size):
+        return [Verdict(f"{len(results)} jobs.", True)]
+
+    def figures(self, results, size):
+        return {"counting": Figure((1, 1))}
+
+
+@pytest.fixture
+def counting():
+    return Counting()
+
+
+def test_jobs_are_done_in_order_and_the_folder_tells_of_them(counting, tmp_path):
+    shares, lines = [], []
+    out = tmp_path / "new" / "counting"
+    report = reproduce(Request(counting, Size(), out), shares.append, lines.append)
+    assert counting.done == ["one", "two after 100"]
+    assert shares == [0.25, 0.25 + 0.75 / 2, 1.0]
+    assert [line.partition(":")[0] for line in lines] == ["one-job", "two-job"]
+    assert sorted(path.name for path in out.iterdir()) == ["REPORT.md", "figures", "results.json"]
+    record = json.loads((out / "results.json").read_text())
+    assert record["settings"] == {"experiment": "counting", "share": 1.0, "data": None}
+    assert record["jobs"]["two-job"]["result"] == {"n": 200}
+    text = report.read_text()
+    assert "# Counting" in text
+    assert "Done at full length." in text
+    assert "- ✓ 2 jobs." in text
+    assert "![counting](figures/counting.png)" in text
+    assert "aevb reproduce counting\n" in text
+
+
+def test_an_interrupted_job_goes_on_and_done_ones_are_not_done_again(counting, tmp_path):
+    request = Request(counting, Size(0.5), tmp_path)
+    counting.interrupt = True
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(request)
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert list(record["jobs"]) == ["one-job"]
+    assert record["begun"]["two-job"] > 0
+    counting.interrupt = False
+    reproduce(request)
+    assert counting.done == ["one", "two after 50", "two after 50 again"]
+    after = json.loads((tmp_path / "results.json").read_text())
+    assert after["jobs"]["two-job"]["seconds"] > record["begun"]["two-job"]
+    assert after["begun"] == {}
+    assert not (tmp_path / "jobs").exists()
+    reproduce(request)
+    assert len(counting.done) == 3
+
+
+def test_the_report_says_what_was_not_done_at_length(counting, tmp_path):
+    text = reproduce(Request(counting, Size(0.05, "digits"), tmp_path)).read_text()
+    assert "Done at 5% of full length, a budget of 0.5 minutes." in text
+    assert "not comparable" in text
+    assert "aevb reproduce counting --budget 0.5 --data digits\n" in text
+
+
+def test_parts_can_be_added(counting, tmp_path):
+    reproduce(Request(counting, Size(), tmp_path, only=("one",)))
+    assert counting.done == ["one"]
+    text = reproduce(Request(counting, Size(), tmp_path, only=("two",))).read_text()
+    assert counting.done == ["one", "two after 100"]
+    assert "aevb reproduce counting --only one --only two\n" in text
+    with pytest.raises(InvalidRecipeError, match="no part 'three': its parts are one, two"):
+        reproduce(Request(counting, Size(), tmp_path, only=("three",)))
+
+
+def test_other_settings_are_refused_unless_they_replace(counting, tmp_path):
+    reproduce(Request(counting, Size(0.5), tmp_path))
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(RunFolderError, match=r"50.000% of its length, not of counting at 100.000%"):
+        reproduce(Request(counting, Size(), tmp_path))
+    assert len(counting.done) == 2
+    reproduce(Request(counting, Size(), tmp_path, overwrite=True))
+    assert len(counting.done) == 4
+    assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"jobs": {}}', "null"])
+def test_damaged_results_are_named_and_stay(content, counting, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(content)
+    with pytest.raises(RunFolderError, match=rf"{path} is damaged"):
+        reproduce(Request(counting, Size(), tmp_path))
+    assert path.read_text() == content
+    reproduce(Request(counting, Size(), tmp_path, overwrite=True))
+
+
+def test_a_folder_of_other_things_is_refused(counting, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    for overwrite in (False, True):
+        with pytest.raises(RunFolderError, match=r"has no results\.json"):
+            reproduce(Request(counting, Size(), tmp_path, overwrite=overwrite))
+
+
+def setting(folder: Path, show=lambda share: None) -> Setting:
+    return Setting(Size(), None, folder, show)
+
+
+def test_a_curve_is_the_same_whether_it_was_interrupted_or_not(tmp_path):
+    points = [200, 1000, 2000, 6000]
+    whole = train_curve(SETTINGS, points, setting(tmp_path / "whole"))
+    seen = [samples_after(n // 100, 1497, 100) for n in points]
+    assert [record["samples_seen"] for record in whole.records] == seen
+    assert all(record["test_elbo"] < 0 for record in whole.records)
+    assert whole.message == ""
+
+    def interrupt(share):
+        if share > 0.4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_curve(SETTINGS, points, setting(tmp_path / "halves", interrupt))
+    again = []
+    halves = train_curve(SETTINGS, points, setting(tmp_path / "halves", again.append))
+    assert halves == whole
+    assert min(again) > 0.3, "it does not start anew"
+
+
+def test_a_curve_that_diverges_keeps_its_points(tmp_path, monkeypatch):
+    from aevb.errors import NonFiniteBoundError
+    from aevb.experiments.reproduce import training_jobs
+
+    reach = training_jobs._Run.reach
+
+    def diverges(self, step):
+        if step > 10:
+            raise NonFiniteBoundError("training diverged: step 11")
+        return reach(self, step)
+
+    monkeypatch.setattr(training_jobs._Run, "reach", diverges)
+    curve = train_curve(SETTINGS, [500, 1000, 2000], setting(tmp_path))
+    assert [record["samples_seen"] for record in curve.records] == [500, 1000]
+    assert curve.message == "training diverged: step 11"
+
+
+@pytest.mark.parametrize("total", [1000, 5000, 300_000, 10**7])
+def test_points_are_whole_minibatches_up_to_the_end(total):
+    points = sample_points(total, 100)
+    assert points == sorted(set(points))
+    assert points[-1] == total
+    assert len(points) <= 20
+    assert all(n % 100 == 0 for n in points)
+    assert {10**k for k in range(5, 8) if 10**k <= total} <= set(points)
+
+
+def test_published_curves_are_interpolated_in_the_logarithm_of_samples():
+    curve = figure_2_curve("mnist", 3, "aevb", "test")
+    assert value_at(curve, 1e6) == pytest.approx(-152.9, abs=0.06)
+    assert value_at(curve, 1e7) == pytest.approx(-138.0, abs=0.06)
+    between = value_at([(1e4, -200.0), (1e6, -100.0)], 1e5)
+    assert between == pytest.approx(-150.0)
+    assert value_at(curve, 1e4) is None
+    assert value_at(curve, 1e10) is None
+    assert value_at(None, 1e6) is None
+    assert value_at([(1e4, np.nan), (1e6, -100.0)], 1e5) is None
+
+
+def test_published_numbers_are_those_of_the_sources():
+    assert figure_2_best("mnist", 20, "aevb", "test") == pytest.approx(-99.3, abs=0.06)
+    assert figure_2_curve("mnist", 4, "aevb", "test") is None
+    assert tutorial_log()[10] == (-106.37, -105.56)
+
+
+def test_images_survive_being_stored():
+    x = np.random.default_rng(0).uniform(-0.1, 1.1, (3, 20))
+    again = unpacked(json.loads(json.dumps(packed(x))))
+    np.testing.assert_allclose(again, np.clip(x, 0, 1), atol=1 / 509)
