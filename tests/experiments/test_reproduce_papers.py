@@ -17,7 +17,14 @@ from command_line import quick_compilation  # noqa: F401
 SHARE = 1e-4
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+# Their jobs, tables and verdicts are tried in test_reproduce_tables.py.
+TRIED_ELSEWHERE = ("figure-3", "full-vb", "iwae-table", "continuous-bernoulli")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long) if name in TRIED_ELSEWHERE else name for name in EXPERIMENTS],
+)
 def test_every_experiment_runs_and_writes_a_report(name, tmp_path):
     chosen = experiment(name)
     assert chosen.name == name

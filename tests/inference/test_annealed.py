@@ -67,6 +67,18 @@ def test_is_right_within_its_stated_error(oracle):
     assert np.all(estimate.diagnostics["effective_chains"] <= METHOD.n_chains * (1 + 1e-9))
 
 
+def test_strongly_correlated_latents_take_more_temperatures():
+    """The posterior's correlation is -0.69; the default path, and four times the chains."""
+    oracle = LinearGaussian.random(D, K)
+    covariance = oracle.encoder_map[2]
+    correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    assert correlation < -0.6
+    x = oracle.sample(BLOCK_ROWS)
+    estimate = log_marginal(imperfect(oracle), x, Annealed(n_chains=64))
+    assert_right(estimate.log_p, estimate.monte_carlo_error, oracle.log_marginal(x), 64)
+    assert np.mean(np.abs(estimate.log_p - oracle.log_marginal(x))) < 0.01
+
+
 def test_from_the_prior_with_values_missing():
     """A third of the values is not there: log p of the others, whose covariance is a part of the whole."""
     oracle = ORACLES["correlated"]

@@ -17,6 +17,11 @@ from oracles import LinearGaussian, tiny
 KEY = jax.random.key(0)
 
 
+@eqx.filter_jit
+def prepared(em, key, model, batch):
+    return em.prepared(key, model, batch)
+
+
 def test_chains_have_the_posterior_as_their_distribution():
     """Rows that are all equal, so that their chains are draws of one posterior, of known mean and covariance.
 
@@ -27,16 +32,15 @@ def test_chains_have_the_posterior_as_their_distribution():
     x = jnp.broadcast_to(jnp.asarray(oracle.sample(1)), (n, 4))
     em = MonteCarloEM(model, n, key=KEY, n_transitions=5)
     batch = Batch(x, index=jnp.arange(n))
-    prepare = jax.jit(lambda em, key: em.prepared(key, model, batch))
     for i in range(40):
-        em = prepare(em, jax.random.fold_in(KEY, i))
+        em = prepared(em, jax.random.fold_in(KEY, i), model, batch)
     a, c, covariance = oracle.encoder_map
     whitened = np.linalg.solve(
         np.linalg.cholesky(covariance), (np.asarray(em.chains.value) - (np.asarray(x) @ a.T + c)).T
     )
     assert all(kstest(coordinate, "norm").pvalue > 5e-7 for coordinate in whitened)
     # At 90% acceptance the step is far from its start, and has settled.
-    again = prepare(em, jax.random.key(1))
+    again = prepared(em, jax.random.key(1), model, batch)
     assert abs(float(again.log_step.value - em.log_step.value)) < 0.01
 
 
@@ -45,7 +49,7 @@ def test_only_the_chains_of_the_rows_of_a_batch_move_and_padding_moves_none():
     em = MonteCarloEM(model, 6, key=KEY)
     x = jax.random.uniform(KEY, (3, 5))
     batch = Batch(x, weight=jnp.array([1.0, 1.0, 0.0]), index=jnp.array([4, 1, -1]))
-    moved = em.prepared(KEY, model, batch)
+    moved = prepared(em, KEY, model, batch)
     changed = np.any(np.asarray(moved.chains.value != em.chains.value), axis=1)
     assert not changed[[0, 2, 3, 5]].any()
     assert changed[[1, 4]].any()
@@ -56,7 +60,7 @@ def test_equal_rows_do_not_share_their_noise():
     em = MonteCarloEM(model, 2, key=KEY)
     same = jnp.broadcast_to(em.chains.value[:1], em.chains.value.shape)
     em = eqx.tree_at(lambda o: o.chains.value, em, same)
-    moved = em.prepared(KEY, model, Batch(jnp.full((2, 5), 0.5), index=jnp.arange(2)))
+    moved = prepared(em, KEY, model, Batch(jnp.full((2, 5), 0.5), index=jnp.arange(2)))
     assert np.any(moved.chains.value[0] != moved.chains.value[1])
 
 
@@ -86,7 +90,7 @@ def test_codes_of_a_bounded_family_stay_inside():
     model = LatentVariableModel(Prior("beta", 2), model.decoder, model.log_scale)
     em = MonteCarloEM(model, 20, key=KEY)
     batch = Batch(jax.random.uniform(KEY, (20, 5)), index=jnp.arange(20))
-    em = em.prepared(KEY, model, batch)
+    em = prepared(em, KEY, model, batch)
     bound = em.for_training(KEY, AutoEncoder(model, RowTable(0, 2, "beta")), batch)
     assert np.isfinite(bound.value).all()
 

@@ -20,6 +20,7 @@ KEY = jax.random.key(0)
 BATCH = Batch(jax.random.uniform(KEY, (6, 5)))
 
 
+@eqx.filter_jit
 def gradient(objective, autoencoder, batch=BATCH, key=KEY):
     def total(autoencoder):
         return jnp.sum(objective.for_training(key, autoencoder, batch).surrogate)
