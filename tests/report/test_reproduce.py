@@ -56,7 +56,7 @@ def test_what_is_not_finite_is_left_out_and_nothing_at_all_is_refused():
 def test_every_panel_has_axes_and_outer_ones_have_labels(n):
     figure = bound_panels([panel(BoundCurve("aevb", RISING))] * n)
     assert len(figure.axes) == n
-    assert figure.axes[0].get_ylabel() == "lower bound (nats per data point)"
+    assert figure.axes[0].get_ylabel() == "bound (nats per data point)"
     assert figure.axes[-1].get_xlabel() == "training samples seen"
 
 

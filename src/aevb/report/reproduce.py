@@ -55,9 +55,7 @@ class BoundPanel:
 
 
 @styled
-def bound_panels(
-    panels: Sequence[BoundPanel], bound_label: str = "lower bound (nats per data point)"
-) -> Figure:
+def bound_panels(panels: Sequence[BoundPanel], bound_label: str = "bound (nats per data point)") -> Figure:
     """For each panel the bound against training samples seen, ours as lines and published points as circles.
 
     Early points far below the others lie outside the picture.
@@ -198,7 +196,7 @@ def bounds_by_latents(
         above.set_title(title)
         below.set_xlabel("latents, N_z")
         if i == 0:
-            above.set_ylabel("lower bound (nats per data point)")
+            above.set_ylabel("bound (nats per data point)")
             below.set_ylabel("active units")
             below.legend(loc="upper left", fontsize=8)
             above.legend(loc="lower right", fontsize=8)
@@ -281,6 +279,6 @@ def epoch_log(
     few_ticks(axes.xaxis, 10, integer=True)
     axes.grid(True)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("lower bound (nats per data point)")
+    axes.set_ylabel("bound (nats per data point)")
     axes.legend(loc="lower right")
     return figure
