@@ -4,7 +4,7 @@ from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.models import AutoEncoder, Encoder, EqualNoiseDecoder, LatentVariableModel
 from aevb.networks import MLP
-from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
+from aevb.objectives.bound import Bound, Objective, Posterior
 from aevb.objectives.sgvb import SGVBB
 from aevb.typing import PRNGKey
 
@@ -27,11 +27,6 @@ class ExactEM(Objective):
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The evidence lower bound on each row."""
         return SGVBB()(key, model, posterior, batch)
-
-    @property
-    def value_name(self) -> str:
-        """As of any bound; here it is tight."""
-        return ELBO
 
 
 def require_linear(autoencoder: AutoEncoder) -> None:

@@ -12,10 +12,11 @@ from aevb.models import BayesianDecoder, LatentVariableModel
 from aevb.objectives.bound import Bound, Objective, Posterior
 from aevb.objectives.draws import draw_keys, over_draws
 from aevb.objectives.requirements import require_draws
+from aevb.objectives.wrapper import Wrapper
 from aevb.typing import PRNGKey
 
 
-class FullVariationalBayes(Objective):
+class FullVariationalBayes(Wrapper):
     """Another objective at theta ~ q(theta), less KL(q(theta) || p(theta)), for a model with a `BayesianDecoder`.
 
     The divergence, in closed form (equation 24), is a property of the data set and goes into the bound's
@@ -47,27 +48,9 @@ class FullVariationalBayes(Objective):
         return f"E_q(theta)[{self.objective.estimand}] - KL(q(theta) || p(theta)) / N"
 
     @property
-    def is_biased(self) -> bool:
-        """As the wrapped objective is."""
-        return self.objective.is_biased
-
-    @property
-    def value_name(self) -> str:
-        """The wrapped objective's; the divergence of the weights is not in a row's value."""
-        return self.objective.value_name
-
-    @property
     def evaluated(self) -> Objective:
         """The wrapped objective: an evaluated model has its weights."""
         return self.objective.evaluated
-
-    def check(self, posterior: Posterior) -> None:
-        """Refuse what the wrapped objective refuses."""
-        self.objective.check(posterior)
-
-    def updated(self, batch: Batch, bound: Bound) -> "FullVariationalBayes":
-        """The wrapped objective, updated."""
-        return eqx.tree_at(lambda o: o.objective, self, self.objective.updated(batch, bound))
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The wrapped objective's bound, averaged over draws of the weights."""

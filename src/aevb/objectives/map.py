@@ -10,10 +10,11 @@ import jax.numpy as jnp
 from aevb.batch import Batch
 from aevb.models import AutoEncoder, LatentVariableModel, learned
 from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.objectives.wrapper import Wrapper
 from aevb.typing import PRNGKey, Scalar
 
 
-class MaximumAPosteriori(Objective):
+class MaximumAPosteriori(Wrapper):
     """Another objective plus log p(theta), p(theta) = N(0, I) over all generative weights.
 
     Of wake-sleep, whose recognition model maximizes a likelihood of its own, the recognition weights get one too.
@@ -30,46 +31,9 @@ class MaximumAPosteriori(Objective):
         return f"{self.objective.estimand} + log p(theta) / N"
 
     @property
-    def is_biased(self) -> bool:
-        """As the wrapped objective is."""
-        return self.objective.is_biased
-
-    @property
-    def value_name(self) -> str:
-        """The wrapped objective's; the prior of the weights is not in a row's value."""
-        return self.objective.value_name
-
-    def check(self, posterior: Posterior) -> None:
-        """Refuse what the wrapped objective refuses."""
-        self.objective.check(posterior)
-
-    @property
-    def parts_note(self) -> str:
-        """The wrapped objective's."""
-        return self.objective.parts_note
-
-    @property
-    def steps_per_batch(self) -> int:
-        """The wrapped objective's."""
-        return self.objective.steps_per_batch
-
-    @property
-    def knows_rows(self) -> bool:
-        """As the wrapped objective does."""
-        return self.objective.knows_rows
-
-    @property
     def evaluated(self) -> Objective:
         """With what the wrapped objective is evaluated by."""
         return MaximumAPosteriori(self.objective.evaluated)
-
-    def prepared(self, key: PRNGKey, model: LatentVariableModel, batch: Batch) -> "MaximumAPosteriori":
-        """The wrapped objective, prepared."""
-        return eqx.tree_at(lambda o: o.objective, self, self.objective.prepared(key, model, batch))
-
-    def updated(self, batch: Batch, bound: Bound) -> "MaximumAPosteriori":
-        """The wrapped objective, updated."""
-        return eqx.tree_at(lambda o: o.objective, self, self.objective.updated(batch, bound))
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The wrapped objective's bound, with log p(theta) in its global term."""

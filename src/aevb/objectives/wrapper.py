@@ -1,0 +1,51 @@
+"""What objectives that add something to another one have in common."""
+
+import equinox as eqx
+
+from aevb.batch import Batch
+from aevb.models import LatentVariableModel
+from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.typing import PRNGKey
+
+
+class Wrapper(Objective):
+    """Another objective with a term of the whole data set, which is not in a row's value."""
+
+    objective: eqx.AbstractVar[Objective]
+
+    @property
+    def is_biased(self) -> bool:
+        """As the wrapped objective is."""
+        return self.objective.is_biased
+
+    @property
+    def value_name(self) -> str:
+        """The wrapped objective's."""
+        return self.objective.value_name
+
+    @property
+    def parts_note(self) -> str:
+        """The wrapped objective's."""
+        return self.objective.parts_note
+
+    @property
+    def steps_per_batch(self) -> int:
+        """The wrapped objective's."""
+        return self.objective.steps_per_batch
+
+    @property
+    def knows_rows(self) -> bool:
+        """As the wrapped objective does."""
+        return self.objective.knows_rows
+
+    def check(self, posterior: Posterior) -> None:
+        """Refuse what the wrapped objective refuses."""
+        self.objective.check(posterior)
+
+    def prepared(self, key: PRNGKey, model: LatentVariableModel, batch: Batch) -> "Wrapper":
+        """The wrapped objective, prepared."""
+        return eqx.tree_at(lambda o: o.objective, self, self.objective.prepared(key, model, batch))
+
+    def updated(self, batch: Batch, bound: Bound) -> "Wrapper":
+        """The wrapped objective, updated."""
+        return eqx.tree_at(lambda o: o.objective, self, self.objective.updated(batch, bound))
