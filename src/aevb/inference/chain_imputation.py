@@ -23,10 +23,8 @@ Codes = Float[Array, "chains latents"]
 
 
 @dataclasses.dataclass(frozen=True)
-class PseudoGibbs:
-    """z ~ q(z | x), then x_missing ~ p(x_missing | z), and so on (Rezende et al. 2014, section 5.4 and Appendix F).
-
-    In the long run exact where q(z|x) is the posterior, and as far off as q is where it is not.
+class _ChainImputation:
+    """What both methods have in common.
 
     Args:
         n_steps: steps that count.
@@ -40,10 +38,16 @@ class PseudoGibbs:
     n_steps: int = 500
     burn_in: int = 100
     n_chains: int = 4
-    name: ClassVar[str] = "pseudo-gibbs"
+    accept_all: ClassVar[bool]
 
     def __post_init__(self):
-        _check(self.n_steps, self.burn_in, self.n_chains)
+        for value, least, what in (
+            (self.n_steps, 1, "steps of a chain"),
+            (self.burn_in, 0, "steps before those that count"),
+            (self.n_chains, 2, "chains, which are compared with each other,"),
+        ):
+            if value < least:
+                raise InvalidRecipeError(f"the number of {what} must be at least {least}, not {value}")
 
     def __call__(
         self,
@@ -55,11 +59,33 @@ class PseudoGibbs:
         show: Show,
     ) -> Found:
         """What is found out about rows; see `aevb.inference.impute`."""
-        return _run(self, observation, recognition, x, key, n_draws, show, accept_all=True)
+        steps = (jnp.asarray(self.n_steps), jnp.asarray(self.burn_in), self.n_chains)
+
+        def block(batch: Batch) -> Found:
+            return _impute(observation, recognition, batch, key, *steps, n_draws, accept_all=self.accept_all)
+
+        return map_rows(block, x, BLOCK_ROWS, show)
 
 
-@dataclasses.dataclass(frozen=True)
-class MetropolisWithinGibbs:
+class PseudoGibbs(_ChainImputation):
+    """z ~ q(z | x), then x_missing ~ p(x_missing | z), and so on (Rezende et al. 2014, section 5.4 and Appendix F).
+
+    In the long run exact where q(z|x) is the posterior, and as far off as q is where it is not.
+
+    Args:
+        n_steps: steps that count.
+        burn_in: steps before, which do not.
+        n_chains: chains per row, which are compared with each other.
+
+    Raises:
+        InvalidRecipeError: no step, fewer than 0 before, or fewer than 2 chains.
+    """
+
+    name: ClassVar[str] = "pseudo-gibbs"
+    accept_all: ClassVar[bool] = True
+
+
+class MetropolisWithinGibbs(_ChainImputation):
     """The same with z accepted or refused, so that it is exact in the long run (Mattei & Frellsen 2018, algorithm 2).
 
     A draw z' ~ q(z | x) takes the place of z with probability min(1, p(x, z') q(z|x) / (p(x, z) q(z'|x))). In the first
@@ -74,55 +100,8 @@ class MetropolisWithinGibbs:
         InvalidRecipeError: no step, fewer than 0 before, or fewer than 2 chains.
     """
 
-    n_steps: int = 500
-    burn_in: int = 100
-    n_chains: int = 4
     name: ClassVar[str] = "metropolis"
-
-    def __post_init__(self):
-        _check(self.n_steps, self.burn_in, self.n_chains)
-
-    def __call__(
-        self,
-        observation: Observation,
-        recognition: Recognition,
-        x: Rows,
-        key: PRNGKey,
-        n_draws: int,
-        show: Show,
-    ) -> Found:
-        """What is found out about rows; see `aevb.inference.impute`."""
-        return _run(self, observation, recognition, x, key, n_draws, show, accept_all=False)
-
-
-def _check(n_steps: int, burn_in: int, n_chains: int) -> None:
-    for value, least, what in (
-        (n_steps, 1, "steps of a chain"),
-        (burn_in, 0, "steps before those that count"),
-        (n_chains, 2, "chains, which are compared with each other,"),
-    ):
-        if value < least:
-            raise InvalidRecipeError(f"the number of {what} must be at least {least}, not {value}")
-
-
-def _run(
-    method: PseudoGibbs | MetropolisWithinGibbs,
-    observation: Observation,
-    recognition: Recognition,
-    x: Rows,
-    key: PRNGKey,
-    n_draws: int,
-    show: Show,
-    accept_all: bool,
-) -> Found:
-    steps = (jnp.asarray(method.n_steps), jnp.asarray(method.burn_in))
-
-    def block(batch: Batch) -> Found:
-        return _impute(
-            observation, recognition, batch, key, *steps, method.n_chains, n_draws, accept_all=accept_all
-        )
-
-    return map_rows(block, x, BLOCK_ROWS, show)
+    accept_all: ClassVar[bool] = False
 
 
 class _State(eqx.Module):
