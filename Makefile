@@ -32,6 +32,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.tutorial
 	$(BIN)/python -m benchmarks.importance_weighted
 	$(BIN)/python -m benchmarks.marginal --all
+	$(BIN)/python -m benchmarks.monte_carlo_em
 	$(BIN)/python -m benchmarks.sandwich
 	$(BIN)/python -m benchmarks.imputation
 	$(BIN)/python -m benchmarks.memory_and_demo

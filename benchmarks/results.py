@@ -260,6 +260,26 @@ Command: `python -m benchmarks.marginal --all`.
 {machine_line(section["machine"])}"""
 
 
+def _monte_carlo_em(section: Section) -> str:
+    """Render how fast the chains of Monte Carlo EM move."""
+    rates, ratio = section["rates"], section["ratio"]
+    rows = [
+        ["their matrix products alone", f"{rates['products']:,.0f}"],
+        ["aevb, the chains", f"{rates['aevb']:,.0f}"],
+        [f"aevb, with {section['updates']} updates of the weights", f"{rates['aevb with updates']:,.0f}"],
+    ]
+    return f"""## Speed of Monte Carlo EM
+
+Chains of {section["rows"]:,} MNIST images under 784-100-3, a transition of {section["leapfrog"]} leapfrog steps each in
+a round of EM; {len(section["seconds"]["aevb"])} turns of {section["sweeps"]} rounds. The chains alone take
+{ratio["median"]:.2f} times as long as their matrix products (interval {ratio["low"]:.2f} to {ratio["high"]:.2f}).
+
+{table(["", "transitions a second"], rows)}
+Command: `python -m benchmarks.monte_carlo_em`.
+{machine_line(section["machine"])}
+"""
+
+
 def _sandwich(section: Section) -> str:
     """Render how closely log p(x) of simulated rows is bounded from both sides."""
     header = [
@@ -349,6 +369,7 @@ SECTIONS: dict[str, Callable[[Section], str]] = {
     "tutorial": _tutorial,
     "importance_weighted": _importance_weighted,
     "marginal": _marginal,
+    "monte_carlo_em": _monte_carlo_em,
     "sandwich": _sandwich,
     "imputation": _imputation,
     "speedrun": _speedrun,
