@@ -93,11 +93,10 @@ class Recipe(BaseModel):
         (400,), description="Widths of the hidden layers, separated by commas; both networks."
     )
     activation: Literal["relu", "tanh", "silu", "gelu"] = Field("relu", description="Between layers.")
-    initialization: Literal["uniform", "lecun", "normal", "normal-wide"] = Field(
+    initialization: Literal["uniform", "lecun", "normal"] = Field(
         "uniform",
         description="Of the weights: uniform as in PyTorch; lecun, normal with variance 1/inputs, from which deep "
-        "networks learn faster; normal, with standard deviation 0.01, as in the AEVB paper; or normal-wide, with "
-        "variance 0.01.",
+        "networks learn faster; or normal, with standard deviation 0.01, as in the AEVB paper.",
     )
     likelihood: Literal[
         "auto",

@@ -25,7 +25,7 @@ RATE = 0.01
 OPTAX = {
     "sgd": optax.sgd(RATE),
     "momentum": optax.sgd(RATE, momentum=0.9),
-    "adagrad": optax.adagrad(RATE),
+    "adagrad": optax.adagrad(RATE, initial_accumulator_value=0.0, eps=1e-10),
     "rmsprop": optax.rmsprop(RATE),
     "adam": optax.adam(RATE),
     "adamw": optax.adamw(RATE, weight_decay=0.1),
@@ -41,6 +41,16 @@ class AtTheMean(Objective):
         """No draw."""
         fit, kl = model.log_likelihood(batch, posterior.distribution.mean), posterior.kl()
         return Bound(fit - kl, {"reconstruction": fit, "kl": kl}, fit - kl)
+
+
+def test_adagrad_starts_from_an_empty_sum():
+    """So that its first step is as long for every weight (Duchi et al. 2011)."""
+    rule = Optimizer("adagrad", RATE).build()
+    gradient = jnp.asarray([3.0, -1e-3, 0.0])
+    step, state = rule.update(gradient, rule.init(gradient))
+    np.testing.assert_allclose(step, [-RATE, RATE, 0.0], rtol=1e-3)
+    step, _ = rule.update(2 * gradient, state)
+    np.testing.assert_allclose(step, [-RATE * 2 / 5**0.5, RATE * 2 / 5**0.5, 0.0], rtol=1e-3)
 
 
 def steps_by_hand(rule, autoencoder, n_steps):

@@ -49,8 +49,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_latents: dimensions of the code z.
         hidden: widths of the hidden layers, of both networks.
         activation: "relu", "tanh", "silu" or "gelu".
-        initialization: of the weights; "uniform" as in PyTorch; "lecun", normal with variance 1/inputs; "normal", with
-            standard deviation 0.01; or "normal-wide", with standard deviation 0.1.
+        initialization: of the weights; "uniform" as in PyTorch; "lecun", normal with variance 1/inputs; or "normal",
+            with standard deviation 0.01.
         likelihood: "bernoulli", "continuous-bernoulli" (a density of values in [0, 1], for grey images), "gaussian",
             "gaussian-sigmoid" (means in [0, 1]), "gaussian-diagonal" and "gaussian-isotropic" (variances that do not
             depend on z: one per column, or one for all), or "auto": Bernoulli for binary data and for images in [0, 1],

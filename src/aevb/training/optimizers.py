@@ -44,7 +44,8 @@ class Optimizer:
         rule = {
             "sgd": lambda: optax.sgd(rate),
             "momentum": lambda: optax.sgd(rate, momentum=0.9),
-            "adagrad": lambda: optax.adagrad(rate),
+            # As Duchi et al. (2011) define it; by default Optax starts the sum of squares at 0.1.
+            "adagrad": lambda: optax.adagrad(rate, initial_accumulator_value=0.0, eps=1e-10),
             "rmsprop": lambda: optax.rmsprop(rate),
             "adam": lambda: optax.adam(rate),
             "adamw": lambda: optax.adamw(rate, weight_decay=self.weight_decay),
