@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from aevb.batch import Batch
 from aevb.distributions import ContinuousBernoulli
 from aevb.experiments.reproduce import linear_vae, training_jobs
+from aevb.experiments.reproduce.best_draws import BestOfDraws
 from aevb.experiments.reproduce.continuous_bernoulli import ContinuousBernoulliScores
 from aevb.experiments.reproduce.experiment import Setting, Size
 from aevb.experiments.reproduce.figure_3 import Figure3
@@ -28,11 +30,13 @@ from aevb.experiments.reproduce.limited_logits import (
 )
 from aevb.experiments.reproduce.linear_vae import LinearVAE, exact_bounds, ppca, synthetic
 from aevb.experiments.reproduce.published_tables import continuous_bernoulli_bound, iwae_nll
+from aevb.models import AutoEncoder
 from aevb.models.decoders import make_decoder
 from aevb.networks import MLP
 from aevb.objectives import SGVBA, row_bounds
 from aevb.report.comparisons import Compared, Panel, Series, curves_beside_published, numbers_beside_published
 from command_line import quick_compilation  # noqa: F401
+from oracles import tiny
 
 TINY = Size(share=0.0005, data="digits")
 
@@ -76,8 +80,21 @@ def test_figure_3_at_a_small_size(tmp_path):
     assert abs(apart) < 6 * math.hypot(check["hmc-density"]["error"], check["annealed"]["error"]) + 0.05
     verdicts, table, figure = written(Figure3(), results, TINY)
     assert len(verdicts) == 2 + 2
-    assert table.count("\n") == 1 + 6
+    n_points = len(points) + len(results["1000-mcem"]["points"])
+    assert sum(line.startswith("| 1,000 |") for line in table.splitlines()) == n_points
     assert len(figure.axes) == 2
+
+
+def test_chains_start_at_the_draw_that_explains_a_row_best():
+    model = tiny("bernoulli", d=6).model
+    encoder = BestOfDraws(model, jax.random.key(3))
+    x = np.random.default_rng(0).integers(0, 2, (5, 6)).astype(np.float32)
+    found = AutoEncoder(model, encoder).posterior(Batch(jnp.asarray(x)))
+    probability = np.asarray(jax.nn.sigmoid(model.decoder.logits(model.decoder.network(encoder.draws))))
+    log_p = x @ np.log(probability).T + (1 - x) @ np.log1p(-probability).T
+    assert encoder.draws.shape == (4096, 2)
+    np.testing.assert_array_equal(found.distribution.mean, encoder.draws[log_p.argmax(axis=1)])
+    assert found.distribution.variance.max() < 0.02
 
 
 def test_figure_3_chooses_a_step_at_length():

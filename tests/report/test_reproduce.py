@@ -32,7 +32,7 @@ def test_published_points_are_circles_in_the_colour_of_our_line():
     assert dashes.get_linestyle() == "--"
     (legend,) = figure.legends
     said = [text.get_text() for text in legend.get_texts()]
-    assert said == ["AEVB, the paper's settings", "the same on training rows", "published, test rows"]
+    assert said == ["AEVB, estimator B", "the same on training rows", "published, test rows"]
 
 
 def test_early_points_far_below_do_not_flatten_the_rest():

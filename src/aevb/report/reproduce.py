@@ -19,8 +19,8 @@ from aevb.report.style import BLUE, INK, MUTED, ORANGE, RED, few_ticks, styled
 Points = Float[np.ndarray, "points 2"]
 # What a method is called, its colour on test rows and its paler one on training rows.
 METHODS: dict[str, tuple[str, str, str]] = {
-    "aevb": ("AEVB, the paper's settings", BLUE, "#8fc3e3"),
-    "aevb-wide": ("AEVB, wider first weights", "#aa4499", "#dcb3d6"),
+    "aevb": ("AEVB, estimator B", BLUE, "#8fc3e3"),
+    "aevb-a": ("AEVB, estimator A", "#aa4499", "#dcb3d6"),
     "wake-sleep": ("wake-sleep, sampled dreams", RED, "#f0b48f"),
     "wake-sleep-means": ("wake-sleep, mean dreams", ORANGE, "#f3d68f"),
     "ours": ("AEVB, our recipe", "#117733", "#96c9a4"),

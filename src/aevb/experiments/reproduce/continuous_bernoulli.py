@@ -16,6 +16,7 @@ from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Sett
 from aevb.experiments.reproduce.limited_logits import LEAST_LAMBDA, LIMIT, LimitedDecoder, Reading
 from aevb.experiments.reproduce.published_tables import continuous_bernoulli_bound
 from aevb.experiments.reproduce.training_jobs import only_training_rows, steps_of, trained
+from aevb.experiments.reproduce.written import nats, table
 from aevb.models import AutoEncoder
 from aevb.objectives import SGVBB, row_bounds
 from aevb.report.comparisons import Compared, numbers_beside_published
@@ -102,16 +103,15 @@ class ContinuousBernoulliScores(Experiment):
 
     def tables(self, results: Results, size: Size) -> str:
         """The bounds with and without the limits."""
-        lines = ["| trained and scored as | published | lambda limited | no limit |", "|---|---|---|---|"]
+        header, rows = ("trained and scored as", "published", "lambda limited", "no limit"), []
         for variant, (limited, free) in _table(results).items():
             theirs = continuous_bernoulli_bound(PUBLISHED_AS.get(variant, ""))
             cells = [
-                f"{found['mean']:.1f} ± {found['sampling_error']:.1f}" if found else "-"
+                f"{found['mean']:.1f} ± {found['sampling_error']:.1f}" if found else "–"
                 for found in (limited, free)
             ]
-            published = "-" if theirs is None else f"{theirs:.0f}"
-            lines.append(f"| {VARIANTS[variant]} | {published} | " + " | ".join(cells) + " |")
-        return "\n".join(lines)
+            rows.append((VARIANTS[variant], nats(theirs, 0), *cells))
+        return "## Evidence lower bounds of test rows, nats per data point\n\n" + table(header, rows)
 
     def notes(self, size: Size) -> str:
         """The protocol, and what of it is in the authors' code only."""

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from aevb.experiments.reproduce.experiment import Results, Verdict
 from aevb.experiments.reproduce.published import Points, published, value_at
+from aevb.experiments.reproduce.written import nats, table
 from aevb.report.comparisons import Panel, Series, curves_beside_published
 
 NAMES = {"aevb": "AEVB", "wake-sleep": "wake-sleep", "mcem": "Monte Carlo EM"}
@@ -98,22 +99,26 @@ def _check(n: int, method: str, check: Mapping[str, Mapping[str, float]]) -> Ver
 
 def table_of(results: Results) -> str:
     """log p(x) of training and test rows at every point, in Markdown."""
-    lines = [
-        "| N_train | method | step | samples | train | test | published train / test | rows with good chains |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    header = (
+        "N_train",
+        "method",
+        "step",
+        "samples",
+        *SPLITS,
+        "published train / test",
+        "rows with good chains",
+    )
+    rows = []
     for n, methods in curves_in(results).items():
         for method, result in methods.items():
             for point in result["points"]:
                 values = [value_at(published_curve(n, method, split), point["samples"]) for split in SPLITS]
-                theirs = " / ".join("-" if value is None else f"{value:.1f}" for value in values)
-                ours = " | ".join(f"{point[s]['mean']:.2f} ± {point[s]['error']:.2f}" for s in SPLITS)
+                theirs = " / ".join(nats(value) for value in values)
+                ours = (f"{point[s]['mean']:.2f} ± {point[s]['error']:.2f}" for s in SPLITS)
                 good = " / ".join(f"{point[split]['reliable']:.0%}" for split in SPLITS)
                 rate, samples = result["learning_rate"], _samples(point["samples"])
-                lines.append(
-                    f"| {n:,} | {NAMES[method]} | {rate:g} | {samples} | {ours} | {theirs} | {good} |"
-                )
-    return "\n".join(lines)
+                rows.append((f"{n:,}", NAMES[method], f"{rate:g}", samples, *ours, theirs, good))
+    return "## log p(x), nats per data point\n\n" + table(header, rows)
 
 
 def figure_of(results: Results) -> Figure:

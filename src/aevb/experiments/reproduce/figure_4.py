@@ -58,8 +58,7 @@ class Figure4(Experiment):
         return NOTES
 
 
-NOTES = """## Notes
-
+NOTES = """\
 - As in the paper, a linear grid on the unit square goes through the inverse CDF of the Gaussian prior, and each code is
   decoded to the mean of p(x|z).
 - The networks are the paper's, trained by our recipe. A manifold may come out turned or mirrored: the prior is the same

@@ -74,7 +74,7 @@ class Figure5(Experiment):
     def notes(self, size: Size) -> str:
         """What is shown."""
         return (
-            "## Notes\n\n- Codes are drawn from the prior; what is shown are the means of p(x|z), no draws of single "
+            "- Codes are drawn from the prior; what is shown are the means of p(x|z), no draws of single "
             "pixels, as in the paper.\n- The networks are the paper's, trained by our recipe."
         )
 

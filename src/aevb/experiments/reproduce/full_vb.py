@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from aevb.datasets import Dataset, load
 from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Setting, Size, Verdict
 from aevb.experiments.reproduce.training_jobs import only_training_rows, steps_of, trained
+from aevb.experiments.reproduce.written import table
 from aevb.inference import Importance, Refined, log_marginal
 from aevb.report.comparisons import Panel, Series, curves_beside_published
 
@@ -82,20 +83,19 @@ class FullVB(Experiment):
     def tables(self, results: Results, size: Size) -> str:
         """Means over seeds and their standard errors."""
         found = _by_method(results)
-        head = "| training rows | " + " | ".join(NAMES.values()) + " |\n|---" + "|---" * len(NAMES) + "|\n"
-        lines = []
+        rows = []
         for n, methods in found.items():
             cells = [
                 f"{fmean(methods[m].values()):.2f} ± {_error(list(methods[m].values())):.2f}"
                 if m in methods
-                else "-"
+                else "–"
                 for m in NAMES
             ]
-            lines.append(f"| {n:,} | " + " | ".join(cells) + " |")
+            rows.append((f"{n:,}", *cells))
         shares = [result["reliable"] for result in results.values()]
         return (
-            head
-            + "\n".join(lines)
+            "## Test log p(x), nats per data point\n\n"
+            + table(("training rows", *NAMES.values()), rows)
             + f"\n\nOf each run's rows, {min(shares):.0%} to {max(shares):.0%} have importance weights that pass k-hat."
         )
 

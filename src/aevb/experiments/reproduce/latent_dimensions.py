@@ -90,8 +90,7 @@ class LatentDimensions(Experiment):
         return NOTES
 
 
-NOTES = f"""## Notes
-
+NOTES = f"""\
 - Networks are the paper's (one hidden layer of 500 tanh units, 200 for Frey Face), trained by our recipe to
   {SAMPLES:,} samples at full length, without a choice of the best moment on any rows.
 - The training bound is that of the first {TRAIN_ROWS:,} training rows at the last weights.

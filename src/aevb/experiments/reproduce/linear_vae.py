@@ -15,6 +15,7 @@ from aevb.batch import Batch
 from aevb.datasets import Dataset, load
 from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Setting, Size, Verdict
 from aevb.experiments.reproduce.training_jobs import measured, only_training_rows
+from aevb.experiments.reproduce.written import nats, table
 from aevb.models import Encoder
 from aevb.models.decoders import EqualNoiseDecoder
 from aevb.report.comparisons import Panel, Series, curves_beside_published
@@ -88,20 +89,14 @@ class LinearVAE(Experiment):
 
     def tables(self, results: Results, size: Size) -> str:
         """Where every run ends."""
-        lines = [
-            "| data | model | bound | pPCA log p(x) | gap | largest angle |",
-            "|---|---|---|---|---|---|",
-        ]
+        rows = []
         for key, result in results.items():
             name, kind = _split(key)
             last = result["points"][-1]
-            bound = (
-                f"{last['bound']:.4f} | {result['exact']:.4f} | {last['gap']:.4f}"
-                if kind == "vae"
-                else "- | - | -"
-            )
-            lines.append(f"| {name} | {NAMES[kind]} | {bound} | {last['angle']:.3f}° |")
-        return "\n".join(lines)
+            values = (last["bound"], result["exact"], last["gap"]) if kind == "vae" else (None, None, None)
+            rows.append((name, NAMES[kind], *(nats(v, 4) for v in values), f"{last['angle']:.3f}°"))
+        header = ("data", "model", "bound", "pPCA log p(x)", "gap", "largest angle")
+        return "## At the end, nats per data point\n\n" + table(header, rows)
 
     def notes(self, size: Size) -> str:
         """How bounds and angles are found."""

@@ -117,7 +117,8 @@ def _chosen(experiment: Experiment, request: Request) -> Sequence[Job]:
         raise InvalidRecipeError(f"{experiment.name} has no part {unknown[0]!r}: {parts}")
     jobs = experiment.jobs(request.size, request.data_dir)
     if request.only:
-        jobs = [job for job in jobs if job.key.startswith(tuple(f"{part}-" for part in request.only))]
+        whole, begun = set(request.only), tuple(f"{part}-" for part in request.only)
+        jobs = [job for job in jobs if job.key in whole or job.key.startswith(begun)]
     if not jobs:
         raise InvalidRecipeError(
             f"nothing to do for {experiment.name}: the data of the parts asked for are not here"

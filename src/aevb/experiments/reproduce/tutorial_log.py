@@ -81,7 +81,7 @@ class TutorialLog(Experiment):
     def notes(self, size: Size) -> str:
         """What the numbers are."""
         return (
-            "## Notes\n\n- The training bound is the mean over an epoch of what training saw, so it lags behind the "
+            "- The training bound is the mean over an epoch of what training saw, so it lags behind the "
             "weights; the test bound is that of all test rows after the epoch.\n- Pixels are grey and the likelihood "
             "is Bernoulli, as in the tutorial: the bound is one on a cross-entropy, not on a log density.\n- Settings "
             "are the defaults of `aevb train mnist`."

@@ -1,5 +1,6 @@
 """The report of an experiment: what the results say, as Markdown, and the figures."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,21 @@ def write_report(
         *(f"![{name}]({figures.name}/{name}.png)" for name in drawn),
         _verdicts(experiment.verdicts(results, size)),
         experiment.tables(results, size),
-        experiment.notes(size),
+        f"## Notes\n\n{experiment.notes(size).strip()}",
         _how(experiment, size, record),
     ]
-    write_file(path, ("\n\n".join(part.strip() for part in parts if part) + "\n").encode())
+    text = "\n\n".join(part.strip() for part in parts if part) + "\n"
+    write_file(path, with_minus_signs(text).encode())
+
+
+def with_minus_signs(text: str) -> str:
+    """A true minus in place of the hyphen before a number, where the hyphen joins nothing.
+
+    Example:
+        >>> with_minus_signs("-120.6 (-124.2) in figure-2 with 1e-3")
+        '−120.6 (−124.2) in figure-2 with 1e-3'
+    """
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
 
 
 def _length(experiment: Experiment, size: Size) -> str:
@@ -111,10 +123,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def nats(value: float | int | None, digits: int = 1) -> str:
-    """A bound with a true minus sign; a dash for none.
+    """A bound; a dash for none.
 
     Example:
         >>> nats(-133.24), nats(None)
-        ('−133.2', '–')
+        ('-133.2', '–')
     """
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return "–" if value is None else f"{value:.{digits}f}"
