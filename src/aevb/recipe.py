@@ -222,8 +222,18 @@ class Recipe(BaseModel):
             raise ValueError(
                 "weight_posterior gaussian has N(0, 1) as its prior already: leave weight_prior at none"
             )
+        if self.objective == "em" and (self.weight_posterior, self.weight_prior) != ("point", "none"):
+            raise ValueError(
+                "em is maximum likelihood: leave weight_prior at none and weight_posterior at point"
+            )
+        if self.objective == "em" and self.binarize == "dynamic":
+            raise ValueError("em takes all rows at once as they are: leave binarize at none")
         if self.objective == "mcem" and self.recognition == "per-row":
             raise ValueError("mcem keeps a chain per row in place of q(z|x): leave recognition at amortized")
+        if self.objective == "wake-sleep" and self.recognition == "per-row":
+            raise ValueError(
+                "wake-sleep fits q(z|x) to dreams, which are nobody's rows: leave recognition at amortized"
+            )
         return self
 
     @property

@@ -30,6 +30,7 @@ from aevb.objectives import (
     ScoreFunction,
     StickingTheLanding,
     WakeSleep,
+    require_dreams_covered,
     require_linear,
 )
 from aevb.recipe import Recipe
@@ -78,6 +79,8 @@ def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -
     _look_at_posterior(autoencoder, objective.check)
     if isinstance(objective, ExactEM):
         require_linear(autoencoder)
+    if isinstance(objective, WakeSleep):
+        require_dreams_covered(autoencoder)
     if recipe.weight_posterior == "gaussian":
         # L draws of the weights, each with one of z; of objectives whose draws belong together, one.
         if isinstance(objective, SGVBA | SGVBB):

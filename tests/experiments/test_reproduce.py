@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from aevb.errors import InvalidRecipeError, RunFolderError
+from aevb.errors import AevbError, InvalidRecipeError, RunFolderError
 from aevb.experiments.reproduce import Request, Size, reproduce
-from aevb.experiments.reproduce.curve import sample_points, samples_after, train_curve
+from aevb.experiments.reproduce.curve import sample_points, samples_after, steps_to, train_curve
 from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Verdict
 from aevb.experiments.reproduce.images import packed, unpacked
 from aevb.experiments.reproduce.published import figure_2_best, figure_2_curve, tutorial_log, value_at
+from aevb.experiments.reproduce.written import with_minus_signs
 from command_line import quick_compilation  # noqa: F401
 
 SETTINGS = {"data": "digits", "latents": 2, "hidden": (4,), "batch_size": 100}
@@ -111,6 +112,37 @@ def test_parts_can_be_added(counting, tmp_path):
         reproduce(Request(counting, Size(), tmp_path, only=("three",)))
 
 
+def test_an_interrupted_part_goes_on_after_another_part_was_done(counting, tmp_path):
+    counting.interrupt = True
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(Request(counting, Size(), tmp_path))
+    counting.interrupt = False
+    text = reproduce(Request(counting, Size(), tmp_path, only=("one",))).read_text()
+    assert "Done at full length. Of its 2 jobs 1 are done." in text
+    text = reproduce(Request(counting, Size(), tmp_path)).read_text()
+    assert counting.done == ["one", "two after 100", "two after 100 again"]
+    assert "jobs 1 are done" not in text
+
+
+def test_data_that_are_not_there_leave_what_is_there(counting, tmp_path):
+    reproduce(Request(counting, Size(), tmp_path))
+    kept = (tmp_path / "results.json").read_bytes()
+    with pytest.raises(AevbError, match="nonsense"):
+        reproduce(Request(counting, Size(0.5, "nonsense"), tmp_path, overwrite=True))
+    assert (tmp_path / "results.json").read_bytes() == kept
+    with pytest.raises(AevbError, match="nonsense"):
+        reproduce(Request(counting, Size(0.5, "nonsense"), tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+    counting.takes_other_data = False
+    with pytest.raises(InvalidRecipeError, match="leave --data out"):
+        reproduce(Request(counting, Size(0.5, "digits"), tmp_path / "new"))
+
+
+def test_minus_signs_are_minus_signs_and_hyphens_hyphens():
+    text = with_minus_signs("| -120.6 (-124.2) |, -0.5 in figure-2, 1e-3, --budget 2, mnist-20")
+    assert text == "| −120.6 (−124.2) |, −0.5 in figure-2, 1e-3, --budget 2, mnist-20"
+
+
 def test_other_settings_are_refused_unless_they_replace(counting, tmp_path):
     reproduce(Request(counting, Size(0.5), tmp_path))
     (tmp_path / "mine.txt").touch()
@@ -146,7 +178,7 @@ def setting(folder: Path, show=lambda share: None) -> Setting:
 def test_a_curve_is_the_same_whether_it_was_interrupted_or_not(tmp_path):
     points = [200, 1000, 2000, 6000]
     whole = train_curve(SETTINGS, points, setting(tmp_path / "whole"))
-    seen = [samples_after(n // 100, 1497, 100) for n in points]
+    seen = [samples_after(steps_to(n, 1497, 100), 1497, 100) for n in points]
     assert [record["samples_seen"] for record in whole.records] == seen
     assert all(record["test_elbo"] < 0 for record in whole.records)
     assert whole.message == ""
@@ -212,3 +244,9 @@ def test_images_survive_being_stored():
     x = np.random.default_rng(0).uniform(-0.1, 1.1, (3, 20))
     again = unpacked(json.loads(json.dumps(packed(x))))
     np.testing.assert_allclose(again, np.clip(x, 0, 1), atol=1 / 509)
+
+
+@pytest.mark.parametrize(("samples", "n_rows"), [(1_000_000, 60_000), (1_000_000, 1769), (10_000_000, 1769)])
+def test_steps_reach_the_samples_also_with_a_short_last_minibatch(samples, n_rows):
+    step = steps_to(samples, n_rows, 100)
+    assert samples_after(step - 1, n_rows, 100) < samples <= samples_after(step, n_rows, 100)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from aevb import VAE
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.models import AutoEncoder, learned
@@ -135,3 +136,23 @@ def test_more_draws_are_a_mean():
 def test_refusals():
     with pytest.raises(InvalidRecipeError, match="at least 1 sample"):
         WakeSleep(0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragment"),
+    [
+        ({"posterior": "gamma", "prior": "gaussian"}, "supports of the two differ"),
+        ({"recognition": "per-row"}, "nobody's rows"),
+    ],
+)
+def test_refuses_what_dreams_cannot_teach(settings, fragment):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(InvalidRecipeError, match=fragment):
+        VAE(2, (4,), objective="wake-sleep", epochs=1, **settings).fit(x)
+
+
+@pytest.mark.parametrize("posterior", ["gaussian", "gamma", "bernoulli"])
+def test_takes_posteriors_with_their_own_prior(posterior):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    vae = VAE(2, (4,), objective="wake-sleep", posterior=posterior, epochs=1).fit(x)
+    assert np.isfinite(vae.history_[-1]["train_elbo"])

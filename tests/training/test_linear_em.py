@@ -1,5 +1,7 @@
 """Exact EM against closed forms and scikit-learn; the linear autoencoder against principal components."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
@@ -8,7 +10,11 @@ from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, FactorAnalysis
 
 from aevb import VAE
+from aevb.assembly import assemble
+from aevb.datasets import Dataset
 from aevb.errors import InvalidRecipeError
+from aevb.recipe import Recipe
+from aevb.training import train
 from oracles import LinearGaussian
 
 IRIS = load_iris().data
@@ -67,6 +73,37 @@ def test_the_likelihood_never_falls_and_the_bound_is_tight():
     assert vae.score_samples(IRIS[:20]) == pytest.approx(exact[:20], abs=1e-3)
 
 
+def test_bounds_are_in_the_units_of_the_data_whatever_their_scale():
+    stretched = IRIS * np.array([100.0, 1.0, 0.01, 1.0])
+    vae = VAE(**LINEAR | {"scale": "standard"}, likelihood="gaussian-diagonal", objective="em", epochs=200)
+    vae.fit(stretched)
+    assert vae.history_[-1]["train_elbo"] == pytest.approx(vae.score_samples(stretched).mean(), abs=1e-3)
+    # A density of stretched data is that of the data over the stretch, which here is 1 in all.
+    assert vae.history_[-1]["train_elbo"] == pytest.approx(
+        em("gaussian-diagonal", 200, scale="standard").history_[-1]["train_elbo"], abs=1e-4
+    )
+
+
+def test_columns_of_enormous_numbers_leave_finite_weights():
+    vae = VAE(**LINEAR, likelihood="gaussian-diagonal", objective="em", epochs=5).fit(1e4 * IRIS)
+    assert np.isfinite(vae.history_[-1]["train_elbo"])
+    assert np.all(np.isfinite(vae.score_samples(1e4 * IRIS)))
+
+
+def test_a_budget_that_is_spent_ends_a_run_at_once():
+    assembly = assemble(
+        Recipe.parse(
+            {"hidden": (), "latents": 2, "scale": "none", "likelihood": "gaussian-diagonal"}
+            | {"objective": "em", "epochs": 2}
+        ),
+        Dataset("iris", IRIS.astype(np.float32)),
+    )
+    *_, end = train(assembly.start, assembly.plan, assembly.data)
+    running = dataclasses.replace(end, progress=dataclasses.replace(end.progress, status="running"))
+    (after,) = train(running, assembly.plan, assembly.data)
+    assert (end.progress.status, after.progress.status, after.progress.epoch) == ("finished", "finished", 2)
+
+
 def test_linear_autoencoder_spans_the_principal_components():
     """Squared error is all that a Gaussian of one variance sees (Baldi & Hornik 1989)."""
     settings = {"objective": "autoencoder", "likelihood": "gaussian-isotropic", "batch_size": 150}
@@ -85,6 +122,9 @@ def test_linear_autoencoder_spans_the_principal_components():
         ({"likelihood": "gaussian"}, "likelihood to gaussian-diagonal"),
         ({"posterior": "laplace"}, "posterior and prior Gaussian"),
         ({"missing": "nan"}, "complete rows"),
+        ({"weight_prior": "normal"}, "maximum likelihood"),
+        ({"weight_posterior": "gaussian"}, "maximum likelihood"),
+        ({"binarize": "dynamic"}, "as they are"),
     ],
 )
 def test_refuses_what_is_not_linear_and_gaussian(changes, fragment):

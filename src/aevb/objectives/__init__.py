@@ -20,7 +20,7 @@ from aevb.objectives.reconstruction import Reconstruction
 from aevb.objectives.score_function import ScoreFunction
 from aevb.objectives.sgvb import SGVBA, SGVBB
 from aevb.objectives.sticking_the_landing import StickingTheLanding
-from aevb.objectives.wake_sleep import WakeSleep
+from aevb.objectives.wake_sleep import WakeSleep, require_dreams_covered
 
 __all__ = [
     "ELBO",
@@ -47,6 +47,7 @@ __all__ = [
     "ScoreFunction",
     "StickingTheLanding",
     "WakeSleep",
+    "require_dreams_covered",
     "require_linear",
     "row_bounds",
 ]

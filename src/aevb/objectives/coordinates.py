@@ -64,7 +64,7 @@ class Target:
         """A draw of u from q(z|x), or from p(z) where there is none."""
         if posterior is not None:
             return self.point(posterior.sample(key)[0])
-        return self.point(self.model.simulate(key, self.row)[0][0])
+        return self.point(self.model.prior(self.row).sample(key, (1,))[0])
 
 
 def require_continuous(model: LatentVariableModel, method: str) -> None:
@@ -73,12 +73,17 @@ def require_continuous(model: LatentVariableModel, method: str) -> None:
     Raises:
         InvalidRecipeError: the codes are discrete.
     """
-    prior = model.prior(_blank(model))
-    if isinstance(prior, CategoricalCodes) or prior.support.is_discrete:
+    if not is_continuous(model):
         raise InvalidRecipeError(
             f"{method} moves codes along gradients of log p(x, z), and the codes of this model are discrete: "
             "use importance sampling, or quadrature where there are few"
         )
+
+
+def is_continuous(model: LatentVariableModel) -> bool:
+    """Whether codes have a density."""
+    prior = model.prior(_blank(model))
+    return not (isinstance(prior, CategoricalCodes) or prior.support.is_discrete)
 
 
 def require_equal_support(model: LatentVariableModel, recognition: Recognition, method: str) -> None:

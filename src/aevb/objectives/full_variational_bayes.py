@@ -28,7 +28,8 @@ class FullVariationalBayes(Wrapper):
         n_samples: draws of all weights per minibatch, the bound being the mean over them.
 
     Raises:
-        InvalidRecipeError: `n_samples` under 1, or an objective that has no draws of z in it or keeps some.
+        InvalidRecipeError: `n_samples` under 1, or an objective that is no bound: one that keeps something of each
+            row, or fits the encoder apart.
     """
 
     objective: Objective

@@ -12,11 +12,26 @@ from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.models import AutoEncoder, LatentVariableModel
 from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
+from aevb.objectives.coordinates import has_equal_support, is_continuous
 from aevb.objectives.draws import draw, draw_keys, log_densities, over_draws, stopped
 from aevb.objectives.requirements import require_draws, require_fixed_support
 from aevb.typing import PerRow, PRNGKey
 
 Dreams = Literal["sampled", "means"]
+
+
+def require_dreams_covered(autoencoder: AutoEncoder) -> None:
+    """Refuse a q(z|x) that has no density where a dream's code may lie, or has some where p(z) has none.
+
+    Raises:
+        InvalidRecipeError: the supports of q(z|x) and of the prior differ.
+    """
+    model = autoencoder.model
+    if is_continuous(model) and not has_equal_support(model, autoencoder.posterior):
+        raise InvalidRecipeError(
+            "wake-sleep fits q(z|x) to codes drawn from the prior, and the supports of the two differ: choose a "
+            "posterior and a prior of the same family, or another objective"
+        )
 
 
 class WakeSleep(Objective):

@@ -13,8 +13,9 @@ from aevb.models.conditional import LOG_VARIANCE_LIMITS, inverse_soft_clip, soft
 
 Matrix = Float[np.ndarray, "_ _"]
 Vector = Float[np.ndarray, "_"]
-# Inside the limits of a log-variance, where a noise variance that wants to be 0 (a Heywood case) comes to rest.
-LEAST_VARIANCE = math.exp(LOG_VARIANCE_LIMITS[0] + 1)
+# Inside the limits of a log-variance, where a noise variance that wants to be 0 (a Heywood case), or that of columns
+# of enormous numbers, comes to rest.
+VARIANCES = math.exp(LOG_VARIANCE_LIMITS[0] + 1), math.exp(LOG_VARIANCE_LIMITS[1] - 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FactorModel:
         b, c = self.posterior
         with_x = covariance @ b.T
         weight = np.linalg.solve(c + b @ with_x, with_x.T).T
-        variance = np.maximum(np.diag(covariance) - np.sum(weight * with_x, axis=1), LEAST_VARIANCE)
+        variance = np.clip(np.diag(covariance) - np.sum(weight * with_x, axis=1), *VARIANCES)
         if self.shared:
             variance = np.full_like(variance, variance.mean())
         return FactorModel(weight, variance, self.shared)

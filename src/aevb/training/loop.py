@@ -78,15 +78,19 @@ def _expectation_maximization(
     rows = data.train.astype(np.float64)
     mean = np.asarray(rows.mean(axis=0))
     covariance = (rows - mean).T @ (rows - mean) / len(rows)
+    log_volume = float(np.sum(state.autoencoder.model.log_scale.value))  # of the scaling of columns
     earlier, started = state.progress.seconds, time.perf_counter()
-    while state.progress.status == "running" and not _budget_spent(state.progress, plan):
+    if state.progress.status == "running" and _budget_spent(state.progress, plan):
+        yield _note(state, status="finished")
+        return
+    while state.progress.status == "running":
         at, n_rows = state.progress, len(rows)
         model = linear_em.read(state.autoencoder).improved(covariance)
         state = dataclasses.replace(state, autoencoder=linear_em.written(state.autoencoder, model, mean))
         seconds = earlier + time.perf_counter() - started
         counts = {"epoch": at.epoch + 1, "step": at.step + 1, "samples_seen": at.samples_seen + n_rows}
         state = _note(state, **counts, seconds=seconds, training_seconds=seconds - at.seconds)
-        bound, kl = model.log_likelihood(covariance), model.divergence(covariance)
+        bound, kl = model.log_likelihood(covariance) - log_volume, model.divergence(covariance)
         sums = {"bound": bound, "reconstruction": bound + kl, "kl": kl}
         state = _note(state, sums={name: n_rows * value for name, value in sums.items()}, sum_rows=n_rows)
         spent = _budget_spent(state.progress, plan)
@@ -166,9 +170,8 @@ def _running_sum(total: float, terms: np.ndarray) -> float:
 def _what_diverged(terms: dict[str, float], step: int) -> str:
     offending = [f"{name} is {terms[name]}" for name in terms if name not in ("bound", "loss")]
     offending = [said for said in offending if said.endswith(("nan", "inf"))]
-    return (
-        f"step {step}, after which the {' and the '.join(offending) or 'prior of the weights is not finite'}"
-    )
+    unnamed = "gradient or the prior of the weights is not finite"
+    return f"step {step}, after which the {' and the '.join(offending) or unnamed}"
 
 
 def _steps_left(progress: Progress, plan: Plan) -> int:

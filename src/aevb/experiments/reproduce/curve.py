@@ -75,14 +75,15 @@ def train_curve(settings: Mapping[str, Any], samples: Sequence[int], setting: Se
 
     Args:
         settings: of the recipe, by name. Its `steps` are those to the last point.
-        samples: numbers of training samples seen, increasing, in whole minibatches.
+        samples: numbers of training samples seen, increasing; each is passed by less than a minibatch.
         setting: the job's, or that of one of its parts; its folder keeps what the run is resumed from.
     """
     dataset = dataset_for(settings["data"], setting.data_dir)
-    steps = [n // settings["batch_size"] for n in samples]
+    n_rows, batch_size = len(dataset.x_train), settings["batch_size"]
+    steps = [steps_to(n, n_rows, batch_size) for n in samples]
 
     def measure(model: TrainedModel, step: int) -> Record:
-        seen = samples_after(step, len(dataset.x_train), settings["batch_size"])
+        seen = samples_after(step, n_rows, batch_size)
         return {"samples_seen": seen, **mean_bounds(model, dataset)}
 
     try:
@@ -90,6 +91,17 @@ def train_curve(settings: Mapping[str, Any], samples: Sequence[int], setting: Se
     except NonFiniteBoundError as error:
         found = setting.folder / "found.json"  # what `measured` keeps of the points before
         return Curve(json.loads(found.read_text()) if found.exists() else [], str(error))
+
+
+def steps_to(samples: int, n_rows: int, batch_size: int) -> int:
+    """Minibatches after which so many training samples have been seen, or a few more.
+
+    Example:
+        >>> steps_to(60_000, 60_000, 100), steps_to(350, 250, 100), steps_to(300, 250, 100)
+        (600, 4, 4)
+    """
+    epochs, rest = divmod(samples, n_rows)
+    return epochs * math.ceil(n_rows / batch_size) + math.ceil(rest / batch_size)
 
 
 def samples_after(step: int, n_rows: int, batch_size: int) -> int:

@@ -79,7 +79,8 @@ class Verdict:
 
     Args:
         text: one sentence, with the numbers and their errors.
-        holds: whether the result is as published or better; None where nothing is held against anything.
+        holds: whether the result is as published, within the tolerance that the sentence states, or better; None
+            where nothing is held against anything.
     """
 
     text: str
@@ -92,6 +93,7 @@ class Experiment(ABC):
     name: ClassVar[str]
     title: ClassVar[str]  # what it shows, one line
     source: ClassVar[str]  # the paper and where in it
+    takes_other_data: ClassVar[bool] = True  # images with test rows, to try it out
     full_minutes: ClassVar[float]  # at full length on two cores, about; budgets are shares of it
     parts: ClassVar[
         tuple[str, ...]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.stats import t as student_t
 
 from aevb.datasets import Dataset, load
 from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Setting, Size, Verdict
@@ -26,6 +27,7 @@ METHODS: dict[str, dict[str, str]] = {
 }
 NAMES = {"full-vb": "full VB", "map": "MAP", "ml": "maximum likelihood"}
 SEEDS = (0, 1, 2)
+FALSE_ALARM = 0.05  # of saying that a difference over seeds is clear, for each comparison
 SAMPLES, BATCH, LATENTS, HIDDEN = 2_000_000, 100, 10, 200
 ROWS, DRAWS, SEARCH_STEPS = 1000, 500, 100
 FEW = 0.2  # below this share two numbers of training rows are tried
@@ -109,7 +111,8 @@ class FullVB(Experiment):
             "every decoder weight.\n\n"
             f"log p(x) of the first {size.of(ROWS, 20)} test rows by importance sampling with {DRAWS} draws from "
             "posteriors that are refined row by row, as an encoder trained on few rows fits others badly; under full "
-            "VB p(x) is the mean over 16 draws of the weights. Errors are standard errors over seeds."
+            "VB p(x) is the mean over 16 draws of the weights. Errors are standard errors over seeds; a difference is "
+            f"called clear where Student's t says so at a false-alarm rate of {FALSE_ALARM:.0%}."
         )
 
 
@@ -178,7 +181,10 @@ def _series(name: str, values: Mapping[int, Mapping[int, float]]) -> Series:
 
 def _difference(n: int, other: str, differences: Mapping[int, float]) -> Verdict:
     mean, error = fmean(differences.values()), _error(list(differences.values()))
-    pays = "pays" if mean > 2 * error else "costs" if mean < -2 * error else "makes no clear difference"
+    clear = (
+        student_t.ppf(1 - FALSE_ALARM / 2, len(differences) - 1) * error if len(differences) > 1 else math.inf
+    )
+    pays = "pays" if mean > clear else "costs" if mean < -clear else "makes no clear difference"
     return Verdict(
         f"{n:,} training rows: being Bayesian about the weights {pays}: full VB minus {NAMES[other]} is {mean:+.2f} ± "
         f"{error:.2f} nats of test log p(x), over {len(differences)} seeds."

@@ -145,12 +145,12 @@ def _verdicts(data: str, results: Results) -> list[Verdict]:
     best = max(found, key=lambda n: found[n]["test_elbo"])
     most = max(found)
     lost = found[best]["test_elbo"] - found[most]["test_elbo"]
-    gaps = {n: found[n]["train_elbo"] - found[n]["test_elbo"] for n in (min(found), most)}
+    gaps = {n: found[n]["train_elbo"] - found[n]["test_elbo"] for n in sorted({min(found), most})}
     said = f"the test bound is highest at N_z = {best} ({nats(found[best]['test_elbo'])})"
     at_most = "" if best == most else f", and at N_z = {most} {nats(lost, 2)} nats lower"
-    low, high = (f"{nats(gap, 2)} at N_z = {n}" for n, gap in gaps.items())
+    above = " and by ".join(f"{nats(gap, 2)} nats at N_z = {n}" for n, gap in gaps.items())
     return [
         Verdict(f"{name}: {said}{at_most}."),
-        Verdict(f"{name}: the training bound is above the test bound by {low} and by {high} nats."),
+        Verdict(f"{name}: the training bound is above the test bound by {above}."),
         Verdict(f"{name}: of {most} latents {found[most]['active_units']} are active."),
     ]

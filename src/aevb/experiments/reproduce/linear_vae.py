@@ -41,6 +41,7 @@ class LinearVAE(Experiment):
         "Tipping & Bishop (1999), Probabilistic principal component analysis; Lucas, Tucker, Grosse & Norouzi (2019), "
         "Don't Blame the ELBO!; Baldi & Hornik (1989), Neural networks and principal component analysis"
     )
+    takes_other_data: ClassVar[bool] = False
     full_minutes: ClassVar[float] = 4.0
 
     def jobs(self, size: Size, data_dir: Path | None) -> Sequence[Job]:

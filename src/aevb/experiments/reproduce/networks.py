@@ -8,8 +8,8 @@ MNIST_LATENTS = (3, 5, 10, 20, 200)
 FREY_LATENTS = (2, 5, 10, 20)
 STEP_SIZES = (0.01, 0.02, 0.1)  # from which the paper chose, on early training
 BATCH = 100
-# The authors' code only sums squared gradients over its first 100 minibatches, and then takes full steps. Here the
-# step rises linearly over them, which comes to nearly the same.
+# The authors' code takes no step during its first 100 minibatches and only sums squared gradients; here the step rises
+# linearly over them.
 WARMUP = 100
 
 METHODS = ("aevb", "aevb-a", "wake-sleep", "wake-sleep-means", "ours")

@@ -19,6 +19,7 @@ from typing import Any
 
 import jax
 
+from aevb.datasets import load
 from aevb.errors import InvalidRecipeError, RunFolderError
 from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Size
 from aevb.experiments.reproduce.written import write_report
@@ -83,6 +84,7 @@ def reproduce(request: Request, show: Show = lambda share: None, say: Say = lamb
         InvalidRecipeError: a part that the experiment has not.
     """
     folder, experiment = ReproductionFolder(request.out), request.experiment
+    _look_at_data(request)
     jobs = _chosen(experiment, request)
     record = _open(folder, request)
     total, done = sum(job.cost for job in jobs), 0.0
@@ -102,9 +104,22 @@ def reproduce(request: Request, show: Show = lambda share: None, say: Say = lamb
             say(f"{job.key}: done in {record['jobs'][job.key]['seconds']:.0f} s")
         done += job.cost
         show(done / total)
-    shutil.rmtree(folder.jobs, ignore_errors=True)
-    write_report(experiment, request.size, record, folder.report, folder.figures)
+    if folder.jobs.exists() and not any(folder.jobs.iterdir()):  # else jobs of other parts were interrupted
+        folder.jobs.rmdir()
+    write_report(experiment, request.size, record, folder.report, folder.figures, request.data_dir)
     return folder.report
+
+
+def _look_at_data(request: Request) -> None:
+    """Refuse data that are not there, or that the experiment cannot do, before anything is written or deleted."""
+    name, experiment = request.size.data, request.experiment
+    if name is None:
+        return
+    if not experiment.takes_other_data:
+        raise InvalidRecipeError(f"{experiment.name} makes a point on its own data: leave --data out")
+    dataset = load(name, data_dir=request.data_dir)
+    if dataset.x_test is None or dataset.image_shape is None:
+        raise InvalidRecipeError(f"{name!r} must be images with test rows, such as digits or mnist")
 
 
 def _chosen(experiment: Experiment, request: Request) -> Sequence[Job]:
@@ -121,7 +136,8 @@ def _chosen(experiment: Experiment, request: Request) -> Sequence[Job]:
         jobs = [job for job in jobs if job.key in whole or job.key.startswith(begun)]
     if not jobs:
         raise InvalidRecipeError(
-            f"nothing to do for {experiment.name}: the data of the parts asked for are not here"
+            f"nothing to do for {experiment.name}: the data of the parts asked for are not here, or the budget is too "
+            "small for them"
         )
     return jobs
 

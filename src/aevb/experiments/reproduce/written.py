@@ -10,10 +10,16 @@ from aevb.report import save_figure
 from aevb.storage import write_file
 
 MARKS = {True: "✓", False: "✗", None: "·"}
+LEGEND = "✓ as published, within the tolerance stated, or better; ✗ not so; · not judged"
 
 
 def write_report(
-    experiment: Experiment, size: Size, record: Mapping[str, Any], path: Path, figures: Path
+    experiment: Experiment,
+    size: Size,
+    record: Mapping[str, Any],
+    path: Path,
+    figures: Path,
+    data_dir: Path | None = None,
 ) -> None:
     """Write `REPORT.md` to `path`, and the figures that it shows into their folder.
 
@@ -23,6 +29,7 @@ def write_report(
         record: the content of `results.json`.
         path: of the report.
         figures: a folder.
+        data_dir: where data sets were looked for that are not bundled.
     """
     results: Results = {key: job["result"] for key, job in record["jobs"].items()}
     figures.mkdir(parents=True, exist_ok=True)
@@ -32,7 +39,7 @@ def write_report(
     parts = [
         f"# {experiment.title}",
         f"Source: {experiment.source}.",
-        _length(experiment, size),
+        _length(experiment, size) + _missing(experiment, size, record, data_dir),
         *(f"![{name}]({figures.name}/{name}.png)" for name in drawn),
         _verdicts(experiment.verdicts(results, size)),
         experiment.tables(results, size),
@@ -64,6 +71,13 @@ def _length(experiment: Experiment, size: Size) -> str:
     )
 
 
+def _missing(experiment: Experiment, size: Size, record: Mapping[str, Any], data_dir: Path | None) -> str:
+    """How many of the experiment's jobs were left out or are yet to be done."""
+    every = {job.key for job in experiment.jobs(size, data_dir)}
+    left = every - record["jobs"].keys()
+    return f" Of its {len(every)} jobs {len(every) - len(left)} are done." if left else ""
+
+
 def percentage(share: float) -> str:
     """A share in percent, with two digits.
 
@@ -85,9 +99,7 @@ def _verdicts(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return ""
     lines = [f"- {MARKS[verdict.holds]} {verdict.text}" for verdict in verdicts]
-    return "## Verdicts\n\n✓ as published or better, ✗ not so, · nothing to compare with\n\n" + "\n".join(
-        lines
-    )
+    return "\n".join(["## Verdicts", "", LEGEND, "", *lines])
 
 
 def _how(experiment: Experiment, size: Size, record: Mapping[str, Any]) -> str:
