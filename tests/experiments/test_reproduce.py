@@ -154,6 +154,15 @@ def test_other_settings_are_refused_unless_they_replace(counting, tmp_path):
     assert (tmp_path / "mine.txt").exists()
 
 
+def test_results_of_another_version_are_not_mixed_in(counting, tmp_path):
+    reproduce(Request(counting, Size(), tmp_path, only=("one",)))
+    path = tmp_path / "results.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"versions": record["versions"] | {"aevb": "0.0.9"}}))
+    with pytest.raises(RunFolderError, match=r"holds results of aevb 0\.0\.9"):
+        reproduce(Request(counting, Size(), tmp_path))
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"jobs": {}}', "null"])
 def test_damaged_results_are_named_and_stay(content, counting, tmp_path):
     path = tmp_path / "results.json"

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy.stats import kstest
 
@@ -39,9 +40,11 @@ def test_chains_have_the_posterior_as_their_distribution():
         np.linalg.cholesky(covariance), (np.asarray(em.chains.value) - (np.asarray(x) @ a.T + c)).T
     )
     assert all(kstest(coordinate, "norm").pvalue > 5e-7 for coordinate in whitened)
-    # At 90% acceptance the step is far from its start, and has settled.
-    again = prepared(em, jax.random.key(1), model, batch)
-    assert abs(float(again.log_step.value - em.log_step.value)) < 0.01
+    # Of 400 chains 360 are to accept, with a standard deviation of 6.
+    once = MonteCarloEM(model, n, key=KEY)
+    once = eqx.tree_at(lambda o: (o.chains, o.log_step), once, (em.chains, em.log_step))
+    accepted = np.any(prepared(once, jax.random.key(1), model, batch).chains.value != em.chains.value, axis=1)
+    assert 320 < accepted.sum() < 396
 
 
 def test_only_the_chains_of_the_rows_of_a_batch_move_and_padding_moves_none():
@@ -83,6 +86,16 @@ def test_reaches_the_optimum_of_a_linear_gaussian_model():
         np.full(5, float(decoder.log_variance[0])),
     )
     assert best / len(x) - np.mean(learned_model.log_marginal(x)) == pytest.approx(0.0, abs=0.005)
+
+
+@pytest.mark.parametrize("n_updates", [1, 5])
+def test_weights_take_as_many_steps_on_a_minibatch_as_asked_for(n_updates):
+    start, optimizer = tiny(), Optimizer("adam", 1e-2)
+    em = MonteCarloEM(start.model, 20, key=KEY, n_updates=n_updates)
+    state = TrainingState.start(AutoEncoder(start.model, RowTable(0, 2)), em, optimizer)
+    plan = Plan(optimizer, batch_size=10, epochs=None, steps=3, evaluate_every=10**6)
+    *_, state = train(state, plan, TrainingData(np.random.default_rng(0).random((20, 5), np.float32)))
+    assert int(optax.tree_utils.tree_get(state.optimizer_state, "count")) == 3 * n_updates
 
 
 def test_codes_of_a_bounded_family_stay_inside():

@@ -15,8 +15,8 @@ from aevb.objectives.sgvb import SGVBA
 from aevb.typing import PerRow, PRNGKey, Scalar
 
 ACCEPTANCE = 0.9
-# How far the logarithm of the step moves per minibatch and unit of acceptance: a tenth too low shortens it by 1%.
-GAIN = 0.1
+# How far the logarithm of the step moves per minibatch and unit of acceptance: a tenth too low shortens it by 5%.
+GAIN = 0.5
 FIRST_STEP = 0.1
 
 

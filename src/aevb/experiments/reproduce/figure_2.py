@@ -93,6 +93,7 @@ NOTES = f"""\
 - Bounds are those of all test rows, and of the first 10,000 training rows at the weights of that moment.
 - The paper's algorithm takes the estimator A or B, and does not say which one its figure shows. The first curve is B,
   whose divergence is in closed form, as in the paper's section 3; that of A, with the same step, shows the other.
+- The prior N(0, 1) of AEVB is on the generative weights; that of the published code (see below) on both networks'.
 - Weights and biases start from N(0, 0.01), the second number read as a standard deviation.
 - Adagrad's step rises over the first {WARMUP} minibatches. The paper does not mention it; the code that its first
   author published (anglepy, wzoptim.py) takes no step in so many and only sums squared gradients.

@@ -20,7 +20,7 @@ from aevb.report.comparisons import Compared, numbers_beside_published
 # By k: the objectives, each with the name of its row, and epochs at full length.
 ROWS: dict[int, tuple[tuple[str, ...], int]] = {
     1: (("vae",), 1000),
-    5: (("iwae", "vae", "dreg"), 600),
+    5: (("iwae", "vae", "dreg"), 1500),
     50: (("iwae", "vae", "dreg"), 40),
 }
 OBJECTIVES = {"vae": "sgvb-b", "iwae": "iwae", "dreg": "dreg"}

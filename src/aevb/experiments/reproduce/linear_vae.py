@@ -17,6 +17,7 @@ from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Sett
 from aevb.experiments.reproduce.training_jobs import measured, only_training_rows
 from aevb.experiments.reproduce.written import nats, table
 from aevb.models import Encoder
+from aevb.models.conditional import LOG_VARIANCE_LIMITS, soft_clip
 from aevb.models.decoders import EqualNoiseDecoder
 from aevb.report.comparisons import Panel, Series, curves_beside_published
 from aevb.trained import TrainedModel
@@ -196,7 +197,7 @@ def exact_bounds(model: TrainedModel, x: Rows) -> Float[np.ndarray, " rows"]:
     q: Any = autoencoder.posterior(Batch(jnp.asarray(x, jnp.float32))).distribution
     mean, v = (np.asarray(value, np.float64) for value in (q.mean, q.variance))
     weight, bias = (np.asarray(value, np.float64) for value in (decoder.loc.weight, decoder.loc.bias))
-    s2 = float(np.exp(np.asarray(decoder.log_variance, np.float64)[0]))
+    s2 = float(np.exp(np.asarray(soft_clip(decoder.log_variance, *LOG_VARIANCE_LIMITS), np.float64)[0]))
     squares = np.sum((x - mean @ weight - bias) ** 2, axis=1) + v @ np.sum(weight**2, axis=1)
     log_p = -0.5 * (x.shape[1] * np.log(2 * np.pi * s2) + squares / s2)
     kl = 0.5 * np.sum(mean**2 + v - 1 - np.log(v), axis=1)

@@ -155,6 +155,12 @@ def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
                 f"{folder.path} holds results of {_told(record['settings'])}, not of {_told(settings)}: go on with "
                 "the same, choose another --out, or replace them with --overwrite"
             )
+        theirs = record["versions"].get("aevb")
+        if theirs != version("aevb"):
+            raise RunFolderError(
+                f"{folder.path} holds results of aevb {theirs}, which another version must not be mixed with: choose "
+                "another --out, or replace them with --overwrite"
+            )
         asked = [*record["only"], *request.only]
         return record | {"only": list(dict.fromkeys(asked)) if record["only"] and request.only else []}
     elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
