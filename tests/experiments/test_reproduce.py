@@ -124,6 +124,21 @@ def test_an_interrupted_part_goes_on_after_another_part_was_done(counting, tmp_p
     assert "jobs 1 are done" not in text
 
 
+def test_parts_that_another_process_did_meanwhile_stay(counting, tmp_path):
+    one = counting._one
+
+    def meanwhile(setting, needed):
+        path = tmp_path / "results.json"
+        record = json.loads(path.read_text())
+        record["jobs"]["three-job"] = {"seconds": 1.0, "result": {"n": 3}}
+        path.write_text(json.dumps(record))
+        return one(setting, needed)
+
+    counting._one = meanwhile
+    reproduce(Request(counting, Size(), tmp_path, only=("one",)))
+    assert set(json.loads((tmp_path / "results.json").read_text())["jobs"]) == {"one-job", "three-job"}
+
+
 def test_data_that_are_not_there_leave_what_is_there(counting, tmp_path):
     reproduce(Request(counting, Size(), tmp_path))
     kept = (tmp_path / "results.json").read_bytes()

@@ -161,8 +161,7 @@ def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
                 f"{folder.path} holds results of aevb {theirs}, which another version must not be mixed with: choose "
                 "another --out, or replace them with --overwrite"
             )
-        asked = [*record["only"], *request.only]
-        return record | {"only": list(dict.fromkeys(asked)) if record["only"] and request.only else []}
+        return record | {"only": _together(record["only"], request.only)}
     elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
         raise RunFolderError(f"{folder.path} is not empty and has no results.json: choose another --out")
     versions = {"aevb": version("aevb"), "jax": jax.__version__, "python": platform.python_version()}
@@ -170,6 +169,11 @@ def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
     record = {"settings": settings, "only": list(request.only), "versions": versions, "begun": {}, "jobs": {}}
     _write(folder.results, record)
     return record
+
+
+def _together(asked: Sequence[str], also: Sequence[str]) -> list[str]:
+    """The parts of two requests; none stands for the whole."""
+    return list(dict.fromkeys([*asked, *also])) if asked and also else []
 
 
 def _settings(request: Request) -> dict[str, Any]:
@@ -219,6 +223,10 @@ def _timed(record: dict[str, Any], job: Job, folder: ReproductionFolder) -> Iter
             record["jobs"][job.key] = {"seconds": seconds, "result": timing["result"]}
         else:
             record["begun"][job.key] = seconds
+        if folder.results.exists():  # another process may have done other parts meanwhile
+            other = read_results(folder.results)
+            record["jobs"] = other["jobs"] | record["jobs"]
+            record["only"] = _together(other["only"], record["only"])
         _write(folder.results, record)
 
 
