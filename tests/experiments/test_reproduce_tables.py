@@ -93,13 +93,8 @@ def test_chains_start_at_the_draw_that_explains_a_row_best():
     probability = np.asarray(jax.nn.sigmoid(model.decoder.logits(model.decoder.network(encoder.draws))))
     log_p = x @ np.log(probability).T + (1 - x) @ np.log1p(-probability).T
     assert encoder.draws.shape == (4096, 2)
-    best = np.argsort(-log_p, axis=1)[:, :8]
-    locs = found.distribution.component_distribution.base_dist.loc
-    np.testing.assert_array_equal(np.sort(locs, axis=1), np.sort(np.asarray(encoder.draws)[best], axis=1))
-    z = np.stack([found.sample(key) for key in jax.random.split(jax.random.key(1), 100)], axis=1)
-    nearest = np.linalg.norm(z[:, :, None] - np.asarray(locs)[:, None], axis=-1).argmin(axis=-1)
-    # 100 draws leave out a certain one of 8 with probability 2e-6.
-    assert all(len(set(row)) == 8 for row in nearest.tolist())
+    np.testing.assert_array_equal(found.distribution.mean, encoder.draws[log_p.argmax(axis=1)])
+    assert found.distribution.variance.max() < 0.02
 
 
 def test_figure_3_chooses_a_step_at_length():

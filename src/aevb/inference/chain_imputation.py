@@ -24,16 +24,7 @@ Codes = Float[Array, "chains latents"]
 
 @dataclasses.dataclass(frozen=True)
 class _ChainImputation:
-    """What both methods have in common.
-
-    Args:
-        n_steps: steps that count.
-        burn_in: steps before, which do not.
-        n_chains: chains per row, which are compared with each other.
-
-    Raises:
-        InvalidRecipeError: no step, fewer than 0 before, or fewer than 2 chains.
-    """
+    """What both methods have in common; `accept_all` is in what they differ."""
 
     n_steps: int = 500
     burn_in: int = 100

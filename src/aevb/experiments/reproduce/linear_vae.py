@@ -65,14 +65,14 @@ class LinearVAE(Experiment):
                     Verdict(
                         f"{where}: the linear VAE's bound is {last['gap']:.4f} nats below the likelihood of "
                         f"probabilistic PCA ({result['exact']:.4f} by its formula, "
-                        f"{result['scikit-learn']:.4f} by scikit-learn).",
+                        f"{result['scikit-learn']:.4f} by scikit-learn); up to {NEAR:g} counts as equal.",
                         -1e-3 <= last["gap"] <= NEAR,
                     )
                 )
             verdicts.append(
                 Verdict(
                     f"{where}: the largest angle between the linear {NAMES[kind]}'s subspace and PCA's is "
-                    f"{last['angle']:.3f} degrees.",
+                    f"{last['angle']:.3f} degrees; up to {STRAIGHT:g} counts as equal.",
                     last["angle"] <= STRAIGHT,
                 )
             )
