@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from aevb.errors import AevbError, InvalidRecipeError, RunFolderError
+from aevb.errors import AevbError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.experiments.reproduce import Request, Size, reproduce
 from aevb.experiments.reproduce.curve import sample_points, samples_after, steps_to, train_curve
 from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Verdict
@@ -93,6 +93,15 @@ def test_an_interrupted_job_goes_on_and_done_ones_are_not_done_again(counting, t
     assert not (tmp_path / "jobs").exists()
     reproduce(request)
     assert len(counting.done) == 3
+
+
+def test_a_result_that_is_not_finite_is_named_and_others_stay(counting, tmp_path, monkeypatch):
+    monkeypatch.setattr(counting, "_two", lambda setting, needed: {"deep": [{"n": float("nan")}]})
+    with pytest.raises(NonFiniteBoundError, match="two-job"):
+        reproduce(Request(counting, Size(), tmp_path))
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert list(record["jobs"]) == ["one-job"]
+    assert list(record["begun"]) == ["two-job"]
 
 
 def test_the_report_says_what_was_not_done_at_length(counting, tmp_path):

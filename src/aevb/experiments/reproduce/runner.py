@@ -20,7 +20,7 @@ from typing import Any
 import jax
 
 from aevb.datasets import load
-from aevb.errors import InvalidRecipeError, RunFolderError
+from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Size
 from aevb.experiments.reproduce.written import write_report
 from aevb.storage import write_file
@@ -82,6 +82,7 @@ def reproduce(request: Request, show: Show = lambda share: None, say: Say = lamb
     Raises:
         RunFolderError: the folder holds results of other settings, damaged ones, or something else.
         InvalidRecipeError: a part that the experiment has not.
+        NonFiniteBoundError: training diverged where the experiment needs its end, or a number is not finite.
     """
     folder, experiment = ReproductionFolder(request.out), request.experiment
     _look_at_data(request)
@@ -99,7 +100,7 @@ def reproduce(request: Request, show: Show = lambda share: None, say: Say = lamb
                 )
                 setting.folder.mkdir(parents=True, exist_ok=True)
                 given = {key: record["jobs"][key]["result"] for key in job.needs}
-                timing["result"] = job.run(setting, given)
+                timing["result"] = _finite(job, job.run(setting, given))
             shutil.rmtree(setting.folder, ignore_errors=True)
             say(f"{job.key}: done in {record['jobs'][job.key]['seconds']:.0f} s")
         done += job.cost
@@ -228,6 +229,15 @@ def _timed(record: dict[str, Any], job: Job, folder: ReproductionFolder) -> Iter
             record["jobs"] = other["jobs"] | record["jobs"]
             record["only"] = _together(other["only"], record["only"])
         _write(folder.results, record)
+
+
+def _finite(job: Job, result: Any) -> Any:
+    """The result, unless it holds a number that JSON has no word for."""
+    try:
+        json.dumps(result, allow_nan=False)
+    except ValueError as error:
+        raise NonFiniteBoundError(f"{job.key}: a number of its result is infinite or NaN") from error
+    return result
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
