@@ -7,13 +7,14 @@ import jax.numpy as jnp
 from aevb.batch import Batch
 from aevb.models import LatentVariableModel
 from aevb.objectives.baselines import Baseline, NoBaseline
-from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
+from aevb.objectives.bound import Bound, Posterior
 from aevb.objectives.draws import draw, log_densities, stopped
+from aevb.objectives.evidence_lower_bound import EvidenceLowerBound
 from aevb.objectives.requirements import require_draws, require_fixed_support
 from aevb.typing import PRNGKey
 
 
-class ScoreFunction(Objective):
+class ScoreFunction(EvidenceLowerBound):
     """The evidence lower bound, differentiated as E[(log w - b) grad log q(z|x) + grad log p(x, z)].
 
     log w = log p(x, z) - log q(z|x) at z ~ q(z|x), and b is a baseline. The gradient of the -log q inside log w is
@@ -28,18 +29,11 @@ class ScoreFunction(Objective):
         InvalidRecipeError: fewer samples than the baseline needs.
     """
 
-    n_samples: int = eqx.field(static=True, default=1)
     baseline: Baseline = NoBaseline()
 
     def __check_init__(self):
-        require_draws(self, self.n_samples)
         reason = f"{type(self.baseline).__name__} compares the draws of a row with each other"
         require_draws(self, self.n_samples, self.baseline.min_samples, reason)
-
-    @property
-    def estimand(self) -> str:
-        """The evidence lower bound."""
-        return ELBO
 
     def check(self, posterior: Posterior) -> None:
         """Refuse a support that moves with the parameters of q."""

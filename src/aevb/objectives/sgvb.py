@@ -1,16 +1,15 @@
 """The two SGVB estimators of the evidence lower bound (Kingma & Welling 2014, section 2.3)."""
 
-import equinox as eqx
-
 from aevb.batch import Batch
 from aevb.models import LatentVariableModel
-from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
+from aevb.objectives.bound import Bound, Posterior
 from aevb.objectives.draws import draw, draw_keys, elbo, log_densities, over_draws
-from aevb.objectives.requirements import require_closed_kl, require_draws
+from aevb.objectives.evidence_lower_bound import EvidenceLowerBound
+from aevb.objectives.requirements import require_closed_kl
 from aevb.typing import PerRow, PRNGKey
 
 
-class SGVBA(Objective):
+class SGVBA(EvidenceLowerBound):
     """L^A = 1/L sum_l [log p(x, z_l) - log q(z_l|x)], z_l ~ q(z|x): every term sampled (equation 6).
 
     Args:
@@ -20,23 +19,13 @@ class SGVBA(Objective):
         InvalidRecipeError: `n_samples` under 1.
     """
 
-    n_samples: int = eqx.field(static=True, default=1)
-
-    def __check_init__(self):
-        require_draws(self, self.n_samples)
-
-    @property
-    def estimand(self) -> str:
-        """The evidence lower bound."""
-        return ELBO
-
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row; its `kl` part is a sample of log q(z|x) - log p(z)."""
         z = draw(posterior, key, self.n_samples)
         return log_densities(model, posterior, batch, z).bound()
 
 
-class SGVBB(Objective):
+class SGVBB(EvidenceLowerBound):
     """L^B = 1/L sum_l log p(x|z_l) - KL(q(z|x) || p(z)), the divergence in closed form (equation 7).
 
     Args:
@@ -45,16 +34,6 @@ class SGVBB(Objective):
     Raises:
         InvalidRecipeError: `n_samples` under 1.
     """
-
-    n_samples: int = eqx.field(static=True, default=1)
-
-    def __check_init__(self):
-        require_draws(self, self.n_samples)
-
-    @property
-    def estimand(self) -> str:
-        """The evidence lower bound."""
-        return ELBO
 
     def check(self, posterior: Posterior) -> None:
         """Refuse discrete codes, and a posterior and prior whose divergence has no closed form."""

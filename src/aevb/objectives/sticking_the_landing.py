@@ -1,16 +1,15 @@
 """Sticking the landing: a pathwise gradient without the score of q."""
 
-import equinox as eqx
-
 from aevb.batch import Batch
 from aevb.models import LatentVariableModel
-from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
+from aevb.objectives.bound import Bound, Posterior
 from aevb.objectives.draws import draw, log_densities, stopped
-from aevb.objectives.requirements import require_draws, require_fixed_support
+from aevb.objectives.evidence_lower_bound import EvidenceLowerBound
+from aevb.objectives.requirements import require_fixed_support
 from aevb.typing import PRNGKey
 
 
-class StickingTheLanding(Objective):
+class StickingTheLanding(EvidenceLowerBound):
     """L^A with the parameters of q stopped inside log q: 1/L sum_l [log p(x, z_l) - log q_stopped(z_l|x)].
 
     What is left out, the mean of grad log q(z|x) at fixed z, is zero in expectation; the rest vanishes sample by
@@ -23,16 +22,6 @@ class StickingTheLanding(Objective):
     Raises:
         InvalidRecipeError: `n_samples` under 1.
     """
-
-    n_samples: int = eqx.field(static=True, default=1)
-
-    def __check_init__(self):
-        require_draws(self, self.n_samples)
-
-    @property
-    def estimand(self) -> str:
-        """The evidence lower bound."""
-        return ELBO
 
     def check(self, posterior: Posterior) -> None:
         """Refuse discrete codes, and a support that moves with the parameters of q."""
