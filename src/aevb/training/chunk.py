@@ -58,68 +58,91 @@ def run_chunk(
     """
     autoencoder, objective, optimizer_state = state
     learned, rest = split_learned((autoencoder, objective))
-    running, fixed = eqx.partition(rest, eqx.is_array)  # a model's constants, and what an objective keeps
-    rule = optimizer.build()
+    running, fixed = eqx.partition(rest, eqx.is_array)
     # The number of a padding row, -1, gets no gradient.
     numbered = isinstance(autoencoder.encoder, RowTable) or objective.knows_rows
+    batches = _Minibatches(x, order, first_step, key, binarize, missing, numbered)
+    steps = _Steps(batches, fixed, optimizer.build())
 
-    def loss(
-        learned: Tree, running: Tree, batch: Batch, key: PRNGKey
-    ) -> tuple[Scalar, tuple[dict[str, Scalar], Tree]]:
-        autoencoder, objective = eqx.combine(learned, eqx.combine(running, fixed))
-        bound: Bound = objective.for_training(key, autoencoder, batch)
-        negative = -(batch.mean(bound.surrogate) + bound.global_term / len(x))
-        totals = {name: batch.total(part) for name, part in bound.parts.items()}
-        _, rest = split_learned((autoencoder, objective.updated(batch, bound)))
-        report = {"bound": batch.total(bound.value), "loss": negative, **totals}
-        return negative, (report, eqx.filter(rest, eqx.is_array))
-
-    def minibatch(i: Array) -> tuple[Batch, PRNGKey]:
-        noise_key, pixel_key = jax.random.split(jax.random.fold_in(key, first_step + i))
-        batch = _gather(x, order[i], pixel_key if binarize else None, missing)
-        return (dataclasses.replace(batch, index=order[i]) if numbered else batch), noise_key
-
-    def prepared(learned: Tree, running: Tree, batch: Batch, key: PRNGKey) -> Tree:
-        autoencoder, objective = eqx.combine(learned, eqx.combine(running, fixed))
-        ready = objective.prepared(key, autoencoder.model, batch)
-        return eqx.filter(split_learned((autoencoder, ready))[1], eqx.is_array)
-
-    def update(
-        batch: Batch, key: PRNGKey, learned: Tree, running: Tree, optimizer_state: Tree
-    ) -> tuple[Tree, Tree, Tree, dict[str, Scalar]]:
-        gradient, (report, running) = jax.grad(loss, has_aux=True)(learned, running, batch, key)
-        updates, optimizer_state = rule.update(gradient, optimizer_state, learned)
-        return optax.apply_updates(learned, updates), running, optimizer_state, report
-
-    def step(i: Array, carry: tuple[Tree, Tree, Tree, Trace]) -> tuple[Tree, Tree, Tree, Trace]:
-        learned, running, optimizer_state, trace = carry
-        batch, noise_key = minibatch(i)
-        running = prepared(learned, running, batch, noise_key)
-        learned, running, optimizer_state, report = update(
-            batch, noise_key, learned, running, optimizer_state
-        )
-        for n in range(1, objective.steps_per_batch):
-            key = jax.random.fold_in(noise_key, n)
-            learned, running, optimizer_state, report = update(batch, key, learned, running, optimizer_state)
-        trace = {name: trace[name].at[i].set(value) for name, value in report.items()}
-        return learned, running, optimizer_state, trace
-
-    _, (report, _) = jax.eval_shape(loss, learned, running, *minibatch(n_steps))
+    _, (report, _) = jax.eval_shape(steps.loss, learned, running, *batches(n_steps))
     trace = {name: jnp.zeros(len(order), value.dtype) for name, value in report.items()}
     carry = (learned, running, optimizer_state, trace)
-    learned, running, optimizer_state, trace = jax.lax.fori_loop(0, n_steps, step, carry)
-    _, (afterwards, _) = loss(learned, running, *minibatch(jnp.maximum(n_steps - 1, 0)))
-    autoencoder, objective = eqx.combine(learned, eqx.combine(running, fixed))
-    return (autoencoder, objective, optimizer_state), trace, afterwards
+    learned, running, optimizer_state, trace = jax.lax.fori_loop(0, n_steps, steps.step, carry)
+    _, (afterwards, _) = steps.loss(learned, running, *batches(jnp.maximum(n_steps - 1, 0)))
+    return (*steps.whole(learned, running), optimizer_state), trace, afterwards
 
 
-def _gather(
-    x: Float[Array, "rows features"], rows: Int[Array, " batch"], pixel_key: PRNGKey | None, missing: bool
-) -> Batch:
-    chosen = x[rows]
-    mask = ~jnp.isnan(chosen) if missing else None
-    if mask is not None:
-        chosen = jnp.where(mask, chosen, 0.0)
-    if pixel_key is not None:
-        chosen = (jax.random.uniform(pixel_key, chosen.shape) < chosen).astype(x.dtype)
-    return Batch(chosen, mask, (rows >= 0).astype(x.dtype))
+@dataclasses.dataclass(frozen=True)
+class _Minibatches:
+    """The minibatches of a chunk by their number, each with the key of its noise."""
+
+    x: Float[Array, "rows features"]
+    order: Int[Array, "steps batch"]
+    first_step: Int[Array, ""]
+    key: PRNGKey
+    binarize: bool
+    missing: bool
+    numbered: bool
+
+    def __call__(self, i: Int[Array, ""]) -> tuple[Batch, PRNGKey]:
+        noise_key, pixel_key = jax.random.split(jax.random.fold_in(self.key, self.first_step + i))
+        rows = self.order[i]
+        chosen = self.x[rows]
+        mask = ~jnp.isnan(chosen) if self.missing else None
+        if mask is not None:
+            chosen = jnp.where(mask, chosen, 0.0)
+        if self.binarize:
+            chosen = (jax.random.uniform(pixel_key, chosen.shape) < chosen).astype(chosen.dtype)
+        weight = (rows >= 0).astype(chosen.dtype)
+        return Batch(chosen, mask, weight, index=rows if self.numbered else None), noise_key
+
+
+@dataclasses.dataclass(frozen=True)
+class _Steps:
+    """The steps of a chunk.
+
+    The autoencoder and the objective go through them in pieces: `learned`, by gradients; `running`, a model's constants
+    and what an objective keeps; and `fixed`, which is no array.
+    """
+
+    batches: _Minibatches
+    fixed: Tree
+    rule: optax.GradientTransformation
+
+    def whole(self, learned: Tree, running: Tree) -> tuple[AutoEncoder, Objective]:
+        return eqx.combine(learned, eqx.combine(running, self.fixed))
+
+    def loss(
+        self, learned: Tree, running: Tree, batch: Batch, key: PRNGKey
+    ) -> tuple[Scalar, tuple[dict[str, Scalar], Tree]]:
+        autoencoder, objective = self.whole(learned, running)
+        bound: Bound = objective.for_training(key, autoencoder, batch)
+        n_rows = len(self.batches.x)
+        negative = -(batch.mean(bound.surrogate) + bound.global_term / n_rows)
+        totals = {name: batch.total(part) for name, part in bound.parts.items()}
+        report = {"bound": batch.total(bound.value), "loss": negative, **totals}
+        return negative, (report, _running((autoencoder, objective.updated(batch, bound))))
+
+    def update(
+        self, batch: Batch, key: PRNGKey, learned: Tree, running: Tree, optimizer_state: Tree
+    ) -> tuple[Tree, Tree, Tree, dict[str, Scalar]]:
+        gradient, (report, running) = jax.grad(self.loss, has_aux=True)(learned, running, batch, key)
+        updates, optimizer_state = self.rule.update(gradient, optimizer_state, learned)
+        return optax.apply_updates(learned, updates), running, optimizer_state, report
+
+    def step(
+        self, i: Int[Array, ""], carry: tuple[Tree, Tree, Tree, Trace]
+    ) -> tuple[Tree, Tree, Tree, Trace]:
+        learned, running, optimizer_state, trace = carry
+        batch, noise_key = self.batches(i)
+        autoencoder, objective = self.whole(learned, running)
+        ready = objective.prepared(noise_key, autoencoder.model, batch)
+        state = (learned, _running((autoencoder, ready)), optimizer_state)
+        *state, report = self.update(batch, noise_key, *state)
+        for n in range(1, ready.steps_per_batch):
+            *state, report = self.update(batch, jax.random.fold_in(noise_key, n), *state)
+        return *state, {name: trace[name].at[i].set(value) for name, value in report.items()}
+
+
+def _running(whole: tuple[AutoEncoder, Objective]) -> Tree:
+    return eqx.filter(split_learned(whole)[1], eqx.is_array)
