@@ -18,7 +18,6 @@ LEAPFROG, UPDATES, SWEEPS, ROUNDS = 10, 5, 20, 9
 
 def contestants() -> dict[str, Callable[[], None]]:
     """Each moves the chains of all rows `SWEEPS` times; `aevb with updates` also takes the weights' steps."""
-    import equinox as eqx
     import jax
     import jax.numpy as jnp
 
@@ -36,8 +35,27 @@ def contestants() -> dict[str, Callable[[], None]]:
     batch = Batch(jnp.asarray(x), index=jnp.arange(ROWS))
     data = TrainingData(assembly.data.train)
 
+    def trained() -> None:
+        for _ in train(assembly.start, assembly.plan, data):
+            pass
+
+    sweeps, products = _sweeps(), _products()
+    z = jax.random.normal(jax.random.key(0), (ROWS, LATENTS))
+    weights = model.decoder.network.layers[0].weight, model.decoder.logits.weight
+    return {
+        "aevb": lambda: jax.block_until_ready(sweeps(objective, model, batch)),
+        "aevb with updates": trained,
+        "products": lambda: products(z, *weights).block_until_ready(),
+    }
+
+
+def _sweeps() -> Callable[..., Any]:
+    """Transitions of all chains, without updates of the weights."""
+    import equinox as eqx
+    import jax
+
     @eqx.filter_jit
-    def sweeps(objective: Any, model: Any) -> Any:
+    def sweeps(objective: Any, model: Any, batch: Any) -> Any:
         arrays, static = eqx.partition(objective, eqx.is_array)
 
         def once(i: Any, arrays: Any) -> Any:
@@ -47,28 +65,25 @@ def contestants() -> dict[str, Callable[[], None]]:
 
         return jax.lax.fori_loop(0, SWEEPS, once, arrays)
 
-    first, second = model.decoder.network.layers[0].weight, model.decoder.logits.weight
+    return sweeps
+
+
+def _products() -> Callable[..., Any]:
+    """The matrix products of as many transitions.
+
+    A transition evaluates the gradient of log p(x, z) in z where it starts and after every leapfrog step: two products
+    forward, two back.
+    """
+    import jax
 
     @jax.jit
     def products(z: Any, first: Any, second: Any) -> Any:
-        # A transition evaluates the gradient of log p(x, z) in z where it starts and after every leapfrog step: two
-        # products forward, two back.
         def once(i: Any, z: Any) -> Any:
             return z + 1e-20 * (z @ first @ second @ second.T @ first.T)
 
         return jax.lax.fori_loop(0, SWEEPS * (LEAPFROG + 1), once, z)
 
-    z = jax.random.normal(jax.random.key(0), (ROWS, LATENTS))
-
-    def trained() -> None:
-        for _ in train(assembly.start, assembly.plan, data):
-            pass
-
-    return {
-        "aevb": lambda: jax.block_until_ready(sweeps(objective, model)),
-        "aevb with updates": trained,
-        "products": lambda: products(z, first, second).block_until_ready(),
-    }
+    return products
 
 
 def main() -> int:
