@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from aevb.experiments.reproduce.experiment import Results, Verdict
 from aevb.experiments.reproduce.published import Points, published, value_at
-from aevb.experiments.reproduce.written import nats, table
+from aevb.experiments.reproduce.written import nats, table, with_error
 from aevb.report.comparisons import Panel, Series, curves_beside_published
 
 NAMES = {"aevb": "AEVB", "wake-sleep": "wake-sleep", "mcem": "Monte Carlo EM"}
@@ -56,9 +56,7 @@ def _order(n: int, split: str, methods: Mapping[str, Mapping[str, Any]], on_mnis
     curves = {method: published_curve(n, method, split) if on_mnist else None for method in methods}
     values = {method: value_at(points, samples) for method, points in curves.items()}
     theirs = sorted((m for m in ours if values[m] is not None), key=lambda m: -(values[m] or 0.0))
-    shown = ", ".join(
-        f"{NAMES[m]} {last[m][split]['mean']:.1f} ± {last[m][split]['error']:.1f}" for m in ours
-    )
+    shown = ", ".join(f"{NAMES[m]} {_shown(last[m][split])}" for m in ours)
     text = f"N_train = {n:,}, {split} rows after {_samples(samples)} samples, from the best: {shown}"
     if len(theirs) < 2:
         return Verdict(f"{text}.")
@@ -75,12 +73,12 @@ def _against_published(
     theirs = value_at(published_curve(n, method, split), last["samples"])
     if theirs is None:
         return None
-    ahead, error = last[split]["mean"] - theirs, last[split]["error"]
+    ahead = last[split]["mean"] - theirs
     where = "ahead of" if ahead >= 0 else "behind"
     near = "within" if abs(ahead) <= TOLERANCE else "not within"
     text = (
         f"N_train = {n:,}, {NAMES[method]}, {split} rows: {where} the paper at {_samples(last['samples'])} samples by "
-        f"{abs(ahead):.1f} nats ({last[split]['mean']:.1f} ± {error:.1f}, published {theirs:.1f}), {near} "
+        f"{abs(ahead):.1f} nats ({_shown(last[split])}, published {theirs:.1f}), {near} "
         f"{TOLERANCE:g} of it."
     )
     return Verdict(text, ahead >= -TOLERANCE)
@@ -117,7 +115,7 @@ def table_of(results: Results, *, on_mnist: bool) -> str:
                 curves = [published_curve(n, method, split) if on_mnist else None for split in SPLITS]
                 values = [value_at(points, point["samples"]) for points in curves]
                 theirs = " / ".join(nats(value) for value in values)
-                ours = (f"{point[s]['mean']:.2f} ± {point[s]['error']:.2f}" for s in SPLITS)
+                ours = (_shown(point[s]) for s in SPLITS)
                 good = " / ".join(f"{point[split]['reliable']:.0%}" for split in SPLITS)
                 rate, samples = result["learning_rate"], _samples(point["samples"])
                 rows.append((f"{n:,}", NAMES[method], f"{rate:g}", samples, *ours, theirs, good))
@@ -149,6 +147,10 @@ def _thinned(points: Points, per_decade: int = 12) -> Float[np.ndarray, "kept 2"
         if not kept or point[0] >= kept[-1][0] * 10 ** (1 / per_decade):
             kept.append(point)
     return np.stack(kept)
+
+
+def _shown(found: Mapping[str, float]) -> str:
+    return with_error(found["mean"], found["error"])
 
 
 def _samples(n: float) -> str:

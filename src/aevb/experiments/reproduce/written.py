@@ -1,5 +1,6 @@
 """The report of an experiment: what the results say, as Markdown, and the figures."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -142,3 +143,14 @@ def nats(value: float | int | None, digits: int = 1) -> str:
         ('-133.2', '–')
     """
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def with_error(value: float, error: float) -> str:
+    """A number and its error, both to the error's first digit, but with one to three decimals.
+
+    Example:
+        >>> with_error(-113.5412, 0.0037), with_error(-140.3, 2.1)
+        ('-113.541 ± 0.004', '-140.3 ± 2.1')
+    """
+    digits = min(3, max(1, -math.floor(math.log10(error)))) if error > 0 else 1
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
