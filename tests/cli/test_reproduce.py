@@ -29,6 +29,7 @@ def test_a_small_budget_leaves_a_folder(written):
     assert outcome.code == 0, outcome.err
     assert "seed-0: done in" in outcome.err
     assert f"the report is {out / 'REPORT.md'}" in outcome.err
+    assert outcome.out.startswith("Done at")
     assert is_png(out / "figures" / "tutorial-log.png")
     assert "--budget 0.01 --data digits" in (out / "REPORT.md").read_text()
 
@@ -48,6 +49,9 @@ def test_an_unknown_name_and_a_budget_of_nothing_are_refused(tmp_path):
     assert unknown.code == 2
     assert "tutorial-log" in unknown.err
     assert aevb("reproduce", "tutorial-log", "--budget", 0).code == 2
+    nameless = aevb("reproduce", "--budget", 5)
+    assert nameless.code == 2
+    assert "say what to reproduce" in nameless.err
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
@@ -59,5 +63,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
     assert stopped.code == 130
     assert "the same command goes on from there" in stopped.err
     assert json.loads((tmp_path / "results.json").read_text())["jobs"] == {}
+    again = aevb(*QUICK, "--out", tmp_path, "--overwrite")
+    assert "the same command without --overwrite goes on from there" in again.err
     monkeypatch.undo()
     assert "tutorial-log" in must(*QUICK, "--out", tmp_path) or (tmp_path / "REPORT.md").exists()

@@ -121,6 +121,37 @@ def test_parts_can_be_added(counting, tmp_path):
         reproduce(Request(counting, Size(), tmp_path, only=("three",)))
 
 
+def test_the_order_in_which_parts_are_done_does_not_matter(counting, tmp_path):
+    counting.jobs = lambda size, data_dir: [Job(f"{part}-job", counting._one) for part in counting.parts]
+    counting.verdicts = lambda results, size: [Verdict(f"{' before '.join(results)}.")]
+    reproduce(Request(counting, Size(), tmp_path, only=("two",)))
+    text = reproduce(Request(counting, Size(), tmp_path, only=("one",))).read_text()
+    assert "- · one-job before two-job." in text
+
+
+def test_why_there_is_nothing_to_do(counting, tmp_path, monkeypatch):
+    every = counting.jobs
+
+    def jobs(size, data_dir):
+        return [
+            job
+            for job in every(size, data_dir)
+            if job.key == "two-job" or (size.share == 1 and not size.data)
+        ]
+
+    monkeypatch.setattr(counting, "jobs", jobs)
+    with pytest.raises(
+        InvalidRecipeError, match="counting --only one: a budget of 1 minute is too small for it"
+    ):
+        reproduce(Request(counting, Size(0.1), tmp_path, only=("one",)))
+    with pytest.raises(InvalidRecipeError, match="--data digits stands in for its data"):
+        reproduce(Request(counting, Size(1.0, "digits"), tmp_path, only=("one",)))
+    monkeypatch.setattr(counting, "jobs", lambda size, data_dir: [])
+    with pytest.raises(InvalidRecipeError, match="nothing to do for counting: its data are not here"):
+        reproduce(Request(counting, Size(), tmp_path))
+    assert not any(tmp_path.iterdir())
+
+
 def test_an_interrupted_part_goes_on_after_another_part_was_done(counting, tmp_path):
     counting.interrupt = True
     with pytest.raises(KeyboardInterrupt):
@@ -157,6 +188,10 @@ def test_data_that_are_not_there_leave_what_is_there(counting, tmp_path):
     with pytest.raises(AevbError, match="nonsense"):
         reproduce(Request(counting, Size(0.5, "nonsense"), tmp_path / "new"))
     assert not (tmp_path / "new").exists()
+    rows = tmp_path / "rows.npy"
+    np.save(rows, np.zeros((9, 4)))
+    with pytest.raises(InvalidRecipeError, match="no named data set"):
+        reproduce(Request(counting, Size(0.5, str(rows)), tmp_path / "new"))
     counting.takes_other_data = False
     with pytest.raises(InvalidRecipeError, match="leave --data out"):
         reproduce(Request(counting, Size(0.5, "digits"), tmp_path / "new"))
@@ -170,7 +205,7 @@ def test_minus_signs_are_minus_signs_and_hyphens_hyphens():
 def test_other_settings_are_refused_unless_they_replace(counting, tmp_path):
     reproduce(Request(counting, Size(0.5), tmp_path))
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(RunFolderError, match=r"50.000% of its length, not of counting at 100.000%"):
+    with pytest.raises(RunFolderError, match="of counting on a budget of 5 minutes, not of counting at full"):
         reproduce(Request(counting, Size(), tmp_path))
     assert len(counting.done) == 2
     reproduce(Request(counting, Size(), tmp_path, overwrite=True))
@@ -198,6 +233,9 @@ def test_damaged_results_are_named_and_stay(content, counting, tmp_path):
 
 
 def test_a_folder_of_other_things_is_refused(counting, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFolderError, match="file is a file"):
+        reproduce(Request(counting, Size(), tmp_path / "file"))
     (tmp_path / "thesis.tex").touch()
     for overwrite in (False, True):
         with pytest.raises(RunFolderError, match=r"has no results\.json"):

@@ -80,6 +80,8 @@ def test_verdicts_of_figure_2_are_computed(results):
     assert "2.3 nats ahead of" in best or "2.4 nats ahead of" in best
     assert all(said.values())
     assert len(said) == 5
+    at_half_length = Figure2().verdicts(results, Size(0.5))
+    assert [v.holds for v in at_half_length] == [True, True, None, None, None]
 
 
 def test_what_is_behind_the_paper_does_not_hold(results):

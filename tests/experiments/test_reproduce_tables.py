@@ -14,7 +14,8 @@ from scipy.stats import multivariate_normal
 
 from aevb.batch import Batch
 from aevb.distributions import ContinuousBernoulli
-from aevb.experiments.reproduce import linear_vae, training_jobs
+from aevb.errors import NonFiniteBoundError
+from aevb.experiments.reproduce import figure_3, linear_vae, training_jobs
 from aevb.experiments.reproduce.best_draws import BestOfDraws
 from aevb.experiments.reproduce.continuous_bernoulli import ContinuousBernoulliScores
 from aevb.experiments.reproduce.experiment import Setting, Size
@@ -103,12 +104,31 @@ def test_figure_3_chooses_a_step_at_length():
     assert jobs["50000-mcem"].needs == ("50000-mcem-step",)
 
 
+def test_figure_3_chooses_the_step_under_which_training_rows_are_likeliest(tmp_path, monkeypatch):
+    setting = Setting(TINY, None, tmp_path, lambda share: None)
+    chosen = figure_3._choose(1000, "wake-sleep", setting, {})
+    assert set(chosen["values"]) == {"0.01", "0.02", "0.1"}
+    assert all(-64 < value < -15 for value in chosen["values"].values())
+    assert chosen["values"][f"{chosen['learning_rate']:g}"] == max(chosen["values"].values())
+
+    def diverges(*args):
+        raise NonFiniteBoundError("it diverged")
+
+    monkeypatch.setattr(figure_3, "trained", diverges)
+    with pytest.raises(NonFiniteBoundError, match="every step size"):
+        figure_3._choose(1000, "wake-sleep", setting, {})
+
+
 def test_figure_3_is_held_against_the_published_order():
     def result(train, test, samples=5e6):
         split = {"error": 0.1, "reliable": 1.0, "rows": 1000}
         check = {"hmc-density": {"mean": -140.0} | split, "annealed": {"mean": -140.1} | split}
         point = {"train": {"mean": train} | split, "test": {"mean": test} | split}
-        return {"learning_rate": 0.02, "points": [{"samples": samples, "check": check} | point]}
+        return {
+            "learning_rate": 0.02,
+            "n_train": 1000,
+            "points": [{"samples": samples, "check": check} | point],
+        }
 
     as_published = {
         "1000-aevb": result(-118, -143),
@@ -153,9 +173,35 @@ def test_continuous_bernoulli_at_a_small_size(tmp_path):
     results = run(ContinuousBernoulliScores(), TINY, tmp_path)
     assert set(results) == {"limited", "bernoulli", "unlimited"}
     verdicts, table, _ = written(ContinuousBernoulliScores(), results, TINY)
-    assert "the published order, lambda within" in verdicts[0].text
+    assert "order, lambda within" in verdicts[0].text
+    assert verdicts[0].holds is None
     assert f"{results['bernoulli']['naive']['mean']:.1f}" in table
     assert continuous_bernoulli_bound("trained") == 1470
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_the_continuous_bernoulli_is_held_against_the_published_numbers(share):
+    def results(trained, interpolated, naive):
+        of = {"sampling_error": 0.7}
+        plain = {"interpolated": of | {"mean": interpolated}, "naive": of | {"mean": naive}}
+        return {"limited": {"trained": of | {"mean": trained}}, "bernoulli": plain}
+
+    def said(*means):
+        return [(v.text, v.holds) for v in ContinuousBernoulliScores().verdicts(results(*means), Size(share))]
+
+    (order, holds), *against = said(1478.0, 1400.0, 1141.0)
+    assert order.startswith("In the published order")
+    if share < 1:
+        assert holds is None
+        assert not against
+        return
+    assert holds
+    assert [holds for _, holds in against] == [True, False, True]
+    assert "+8.0 against the published 1470, within 10 of it" in against[0][0]
+    assert "-16.0 against the published 1416, not within 10 of it" in against[1][0]
+    (order, holds), *_ = said(1400.0, 1478.0, 1141.0)
+    assert order.startswith("Not in the published order")
+    assert not holds
 
 
 @pytest.mark.parametrize("reading", ["naive", "through-mean", "interpolated"])

@@ -15,7 +15,7 @@ def reproduce(
     budget: Annotated[
         float | None,
         typer.Option(
-            help=help_text("Minutes on two cores, about; less than full length.", "full length"),
+            help=help_text("Minutes on two cores, about, for all its parts.", "full length"),
             show_default=False,
         ),
     ] = None,
@@ -44,8 +44,12 @@ def reproduce(
 ) -> None:
     """Reproduce a published figure or table: numbers, pictures, and a report that holds them against the paper.
 
-    Ctrl-C stops it; the same command goes on from there.
+    Ctrl-C stops it; the same command, without --overwrite, goes on from there.
     """
+    if name is None and (budget or out or only or data or overwrite):
+        raise typer.BadParameter(
+            "say what to reproduce; `aevb reproduce` lists what there is", param_hint="NAME"
+        )
     if name is None or list_names:
         _list()
         return
@@ -98,15 +102,17 @@ def _reproduce(
             report = experiments.reproduce(request, show, lambda line: typer.echo(line, err=True))
     except KeyboardInterrupt:
         if (out / "results.json").exists():
-            typer.echo(f"interrupted, and saved in {out}: the same command goes on from there", err=True)
+            command = "the same command without --overwrite" if overwrite else "the same command"
+            typer.echo(f"interrupted, and saved in {out}: {command} goes on from there", err=True)
         raise
     typer.echo(_verdicts(report))
     typer.echo(f"the report is {report}", err=True)
 
 
 def _verdicts(report: Path) -> str:
-    """The report's verdicts, one in a line."""
+    """Of the report how much was done, the verdicts, one in a line, and what their marks mean."""
+    from aevb.experiments.reproduce.written import LEGEND, MARKS
+
+    shown = (*(f"- {mark} " for mark in MARKS.values()), "Done at", LEGEND)
     lines = report.read_text().splitlines()
-    return "\n".join(
-        line.removeprefix("- ") for line in lines if line[2:3] in "✓✗·" and line.startswith("- ")
-    )
+    return "\n".join(line.removeprefix("- ") for line in lines if line.startswith(shown))

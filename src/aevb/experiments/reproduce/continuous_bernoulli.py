@@ -201,6 +201,4 @@ def _order(rows: Mapping[str, tuple[dict[str, float], dict[str, float]]], size: 
     holds = list(values.values()) == sorted(values.values(), reverse=True)
     shown = ", ".join(f"{VARIANTS[variant]} {value:.0f}" for variant, value in values.items())
     order = "In the published order" if holds else "Not in the published order"
-    return Verdict(
-        f"{order}, lambda within the authors' limits: {shown}.", holds if size.data is None else None
-    )
+    return Verdict(f"{order}, lambda within the authors' limits: {shown}.", holds if size.is_full else None)

@@ -60,13 +60,12 @@ def curves_of(panel: Panel, results: Results) -> BoundPanel:
     return BoundPanel(panel.title, drawn)
 
 
-def verdicts_of(panel: Panel, results: Results) -> list[Verdict]:
-    """Sentences about one panel."""
-    return [
-        *_against_published(panel, results),
-        *_against_wake_sleep(panel, results),
-        *_of_our_recipe(panel, results),
-    ]
+def verdicts_of(panel: Panel, results: Results, *, is_full: bool) -> list[Verdict]:
+    """Sentences about one panel; those about the end of the curves are judged at full length only."""
+    at_the_end = [*_against_wake_sleep(panel, results), *_of_our_recipe(panel, results)]
+    if not is_full:
+        at_the_end = [Verdict(verdict.text) for verdict in at_the_end]
+    return [*_against_published(panel, results), *at_the_end]
 
 
 def _against_published(panel: Panel, results: Results) -> list[Verdict]:

@@ -30,9 +30,9 @@ def curves_in(results: Results) -> dict[int, dict[str, Mapping[str, Any]]]:
     """By number of training rows and method."""
     found: dict[int, dict[str, Mapping[str, Any]]] = {}
     for key, result in results.items():
-        n, _, method = key.partition("-")
+        method = key.partition("-")[2]
         if method in NAMES:
-            found.setdefault(int(n), {})[method] = result
+            found.setdefault(result["n_train"], {})[method] = result
     return found
 
 
@@ -108,8 +108,8 @@ def table_of(results: Results, *, on_mnist: bool) -> str:
         "published train / test",
         "rows with good chains",
     )
-    rows = []
-    for n, methods in curves_in(results).items():
+    found, rows = curves_in(results), []
+    for n, methods in found.items():
         for method, result in methods.items():
             for point in result["points"]:
                 curves = [published_curve(n, method, split) if on_mnist else None for split in SPLITS]
@@ -119,7 +119,15 @@ def table_of(results: Results, *, on_mnist: bool) -> str:
                 good = " / ".join(f"{point[split]['reliable']:.0%}" for split in SPLITS)
                 rate, samples = result["learning_rate"], _samples(point["samples"])
                 rows.append((f"{n:,}", NAMES[method], f"{rate:g}", samples, *ours, theirs, good))
-    return "## log p(x), nats per data point\n\n" + table(header, rows)
+    counts = {
+        point[split]["rows"]
+        for m in found.values()
+        for r in m.values()
+        for point in r["points"]
+        for split in SPLITS
+    }
+    means = " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
+    return f"## log p(x), nats per data point\n\nMeans over {means} rows.\n\n" + table(header, rows)
 
 
 def figure_of(results: Results, *, on_mnist: bool) -> Figure:
@@ -149,7 +157,7 @@ def _thinned(points: Points, per_decade: int = 12) -> Float[np.ndarray, "kept 2"
     return np.stack(kept)
 
 
-def _shown(found: Mapping[str, float]) -> str:
+def _shown(found: Mapping[str, float | int]) -> str:
     return with_error(found["mean"], found["error"])
 
 

@@ -94,18 +94,21 @@ class FullVB(Experiment):
                 for m in NAMES
             ]
             rows.append((f"{n:,}", *cells))
-        shares = [result["reliable"] for result in results.values()]
+        shares = [
+            f"{result['reliable']:.0%}" for result in sorted(results.values(), key=lambda r: r["reliable"])
+        ]
+        passing = " to ".join(dict.fromkeys((shares[0], shares[-1])))
         return (
             "## Test log p(x), nats per data point\n\n"
             + table(("training rows", *NAMES.values()), rows)
-            + f"\n\nOf each run's rows, {min(shares):.0%} to {max(shares):.0%} have importance weights that pass k-hat."
+            + f"\n\nOf each run's rows, {passing} have importance weights that pass k-hat."
         )
 
     def notes(self, size: Size) -> str:
         """How it was trained and measured."""
         return (
             f"Networks: {HIDDEN} ReLU units, {LATENTS} latents; pixels binary at a threshold of 1/2. Adam, 1e-3 "
-            f"falling to zero as half a cosine, minibatches of {BATCH}, {size.of(SAMPLES):,} training samples "
+            f"falling to zero as half a cosine, minibatches of {BATCH}, {_samples(size):,} training samples "
             "whatever the number of rows, and no validation rows: nothing is stopped early. A seed draws the training "
             "rows, the same for all methods, and the initial weights. Full VB and MAP have N(0, 1) as the prior of "
             "every decoder weight.\n\n"
@@ -120,7 +123,11 @@ def _cost(method: str) -> float:
     return 2.0 if method == "full-vb" else 1.0
 
 
-def _run(n: int, method: str, seed: int, setting: Setting, needs: Results) -> dict[str, float]:
+def _samples(size: Size) -> int:
+    return size.of(SAMPLES, 2000)
+
+
+def _run(n: int, method: str, seed: int, setting: Setting, needs: Results) -> dict[str, Any]:
     """log p(x) of test rows under a model trained on `n` rows."""
     dataset = load(setting.size.data or "mnist", data_dir=setting.data_dir)
     train = _drawn_rows(dataset, n, seed)
@@ -130,7 +137,7 @@ def _run(n: int, method: str, seed: int, setting: Setting, needs: Results) -> di
         "binarize": "static",
         "batch_size": BATCH,
         "schedule": "cosine",
-        "steps": steps_of(setting.size.of(SAMPLES, 2000), BATCH, train.n_train),
+        "steps": steps_of(_samples(setting.size), BATCH, train.n_train),
         "seed": seed,
     }
     model = trained(settings | METHODS[method], train, setting)
@@ -139,6 +146,7 @@ def _run(n: int, method: str, seed: int, setting: Setting, needs: Results) -> di
     recognition = Refined(model.autoencoder, key, n_steps=np.asarray(SEARCH_STEPS))
     found = log_marginal(model.autoencoder.model, recognition, x, key, Importance(DRAWS))
     return {
+        "n_train": train.n_train,
         "mean": found.mean,
         "error": found.mean_monte_carlo_error,
         "sampling_error": found.sampling_error,
@@ -156,9 +164,8 @@ def _by_method(results: Results) -> dict[int, dict[str, dict[int, float]]]:
     """The means over test rows, by training rows, method and seed."""
     found: dict[int, dict[str, dict[int, float]]] = {}
     for key, result in results.items():
-        n, _, rest = key.partition("-")
-        method, _, seed = rest.rpartition("-")
-        found.setdefault(int(n), {}).setdefault(method, {})[int(seed)] = result["mean"]
+        method, _, seed = key.partition("-")[2].rpartition("-")
+        found.setdefault(result["n_train"], {}).setdefault(method, {})[int(seed)] = result["mean"]
     return found
 
 

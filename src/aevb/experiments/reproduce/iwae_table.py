@@ -70,7 +70,7 @@ class IWAETable(Experiment):
                     f"{where} the published {theirs:.2f}, {near}, after {result['epochs']:g} epochs in place of 3280."
                 )
                 verdicts.append(Verdict(text, ahead >= -ENOUGH))
-        return [*verdicts, *_gains(results)]
+        return [*verdicts, *_gains(results, size)]
 
     def figures(self, results: Results, size: Size) -> Mapping[str, Figure]:
         """A line for each row of the table."""
@@ -175,7 +175,7 @@ def _label(k: int, method: str) -> str:
     return "VAE = IWAE, k = 1" if k == 1 else f"{NAMES[method]}, k = {k}"
 
 
-def _gains(results: Results) -> list[Verdict]:
+def _gains(results: Results, size: Size) -> list[Verdict]:
     """What the importance weighted bound is worth over that of a VAE with as many draws, on the same rows."""
     verdicts = []
     for k in ROWS:
@@ -183,5 +183,6 @@ def _gains(results: Results) -> list[Verdict]:
             ours, theirs = results[f"k{k}-iwae"], results[f"k{k}-vae"]
             gain, error = theirs["nll"] - ours["nll"], math.hypot(ours["error"], theirs["error"])
             text = f"k = {k}: a VAE with as many draws minus IWAE is {gain:+.2f} ± {error:.2f} nats"
-            verdicts.append(Verdict(f"{text} (Monte Carlo error, the same rows).", gain > 2 * error))
+            holds = gain > 2 * error if size.is_full else None
+            verdicts.append(Verdict(f"{text} (Monte Carlo error, the same rows).", holds))
     return verdicts

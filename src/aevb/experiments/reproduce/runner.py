@@ -19,10 +19,10 @@ from typing import Any
 
 import jax
 
-from aevb.datasets import load
+from aevb.datasets import describe, load
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Size
-from aevb.experiments.reproduce.written import write_report
+from aevb.experiments.reproduce.written import minutes, write_report
 from aevb.storage import write_file
 
 Show = Callable[[float], None]
@@ -118,6 +118,8 @@ def _look_at_data(request: Request) -> None:
         return
     if not experiment.takes_other_data:
         raise InvalidRecipeError(f"{experiment.name} makes a point on its own data: leave --data out")
+    if name not in {info.name for info in describe(request.data_dir)}:
+        raise InvalidRecipeError(f"{name!r} is no named data set, as `aevb datasets` lists them")
     dataset = load(name, data_dir=request.data_dir)
     if dataset.x_test is None or dataset.image_shape is None:
         raise InvalidRecipeError(f"{name!r} must be images with test rows, such as digits or mnist")
@@ -131,21 +133,28 @@ def _chosen(experiment: Experiment, request: Request) -> Sequence[Job]:
             f"its parts are {', '.join(experiment.parts)}" if experiment.parts else "it is done as a whole"
         )
         raise InvalidRecipeError(f"{experiment.name} has no part {unknown[0]!r}: {parts}")
-    jobs = experiment.jobs(request.size, request.data_dir)
-    if request.only:
-        whole, begun = set(request.only), tuple(f"{part}-" for part in request.only)
-        jobs = [job for job in jobs if job.key in whole or job.key.startswith(begun)]
+    jobs = _of_parts(request, request.size)
     if not jobs:
-        raise InvalidRecipeError(
-            f"nothing to do for {experiment.name}: the data of the parts asked for are not here, or the budget is too "
-            "small for them"
-        )
+        asked = " ".join((experiment.name, *(f"--only {part}" for part in request.only)))
+        if _of_parts(request, dataclasses.replace(request.size, share=1.0)):
+            reason = f"a budget of {minutes(experiment, request.size)} is too small for it"
+        elif request.size.data and request.only:
+            reason = f"--data {request.size.data} stands in for its data: leave --only or --data out"
+        else:
+            reason = "its data are not here; `aevb datasets` says where they are looked for"
+        raise InvalidRecipeError(f"nothing to do for {asked}: {reason}")
     return jobs
+
+
+def _of_parts(request: Request, size: Size) -> Sequence[Job]:
+    whole, begun = set(request.only), tuple(f"{part}-" for part in request.only)
+    jobs = request.experiment.jobs(size, request.data_dir)
+    return [job for job in jobs if not whole or job.key in whole or job.key.startswith(begun)]
 
 
 def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
     """The record of the folder, which is new unless results of the same settings are there."""
-    settings = _settings(request)
+    settings, experiment = _settings(request), request.experiment
     holds_results = folder.results.is_file()
     if holds_results and request.overwrite:
         folder.clear()
@@ -153,8 +162,9 @@ def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
         record = read_results(folder.results)
         if record["settings"] != settings:
             raise RunFolderError(
-                f"{folder.path} holds results of {_told(record['settings'])}, not of {_told(settings)}: go on with "
-                "the same, choose another --out, or replace them with --overwrite"
+                f"{folder.path} holds results of {_told(record['settings'], experiment)}, not of "
+                f"{_told(settings, experiment)}: go on with the same, choose another --out, or replace them with "
+                "--overwrite"
             )
         theirs = record["versions"].get("aevb")
         if theirs != version("aevb"):
@@ -163,7 +173,9 @@ def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
                 "another --out, or replace them with --overwrite"
             )
         return record | {"only": _together(record["only"], request.only)}
-    elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+    elif folder.path.exists() and not folder.path.is_dir():
+        raise RunFolderError(f"{folder.path} is a file: choose another --out")
+    elif folder.path.exists() and any(folder.path.iterdir()):
         raise RunFolderError(f"{folder.path} is not empty and has no results.json: choose another --out")
     versions = {"aevb": version("aevb"), "jax": jax.__version__, "python": platform.python_version()}
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -182,9 +194,14 @@ def _settings(request: Request) -> dict[str, Any]:
     return {"experiment": request.experiment.name, "share": size.share, "data": size.data}
 
 
-def _told(settings: dict[str, Any]) -> str:
-    data = f" on {settings['data']}" if settings["data"] else ""
-    return f"{settings['experiment']}{data} at {settings['share']:.3%} of its length"
+def _told(settings: dict[str, Any], experiment: Experiment) -> str:
+    """Settings in words; of another experiment its name, which is enough to tell it."""
+    if settings["experiment"] != experiment.name:
+        return str(settings["experiment"])
+    size = Size(settings["share"], settings["data"])
+    data = f" on {size.data}" if size.data else ""
+    length = "at full length" if size.share >= 1 else f"on a budget of {minutes(experiment, size)}"
+    return f"{experiment.name}{data} {length}"
 
 
 def read_results(path: Path) -> dict[str, Any]:

@@ -81,16 +81,6 @@ def measured(
     return found
 
 
-def mean_while_training(settings: Mapping[str, Any], dataset: Dataset, setting: Setting) -> float:
-    """The mean of what a run reports of its training rows, from the start; minus infinity if it diverges."""
-    run = _Run(settings, dataset, setting)
-    try:
-        run.reach(settings["steps"])
-    except NonFiniteBoundError:
-        return -float("inf")
-    return run.state.progress.history[-1]["train_elbo"]
-
-
 class _Run:
     """A run that goes on from its last checkpoint."""
 

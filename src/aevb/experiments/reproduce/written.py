@@ -32,7 +32,9 @@ def write_report(
         figures: a folder.
         data_dir: where data sets were looked for that are not bundled.
     """
-    results: Results = {key: job["result"] for key, job in record["jobs"].items()}
+    order = [job.key for job in experiment.jobs(size, data_dir)]  # parts may have been done in any other
+    done = sorted(record["jobs"], key=lambda key: order.index(key) if key in order else len(order))
+    results: Results = {key: record["jobs"][key]["result"] for key in done}
     figures.mkdir(parents=True, exist_ok=True)
     drawn = experiment.figures(results, size)
     for name, figure in drawn.items():
@@ -145,7 +147,7 @@ def nats(value: float | int | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def with_error(value: float, error: float) -> str:
+def with_error(value: float | int, error: float | int) -> str:
     """A number and its error, both to the error's first digit, but with one to three decimals.
 
     Example:
