@@ -170,6 +170,7 @@ def test_an_objective_returns_a_bound_per_row(name):
     objective, autoencoder = OBJECTIVES[name](), tiny()
     assert type(objective).__name__ == name
     assert isinstance(objective.estimand, str)
+    assert objective.is_bound == ("bound" in objective.value_name)
     if not jax.tree.leaves(objective):
         hash(objective)  # a compiled program is found again by it
     bound = evaluate(objective, autoencoder, BATCH)

@@ -10,7 +10,7 @@ from aevb import run as runs
 from aevb.figures import draw_figures
 from aevb.figures.codes import codes_figure, divergence_figure, two_latents
 from aevb.figures.decoded import decoded_figure, quantiles
-from aevb.figures.draw import _bound_label
+from aevb.figures.draw import _bound_label, _trained_value
 from aevb.models import Prior
 from command_line import is_png, quick_compilation  # noqa: F401
 
@@ -264,3 +264,19 @@ def test_two_latents_are_chosen_by_their_divergence():
 )
 def test_the_axis_says_which_bound_it_is(bound, label):
     assert _bound_label(bound).replace("\u00a0", " ").replace("\u2011", "-") == label
+
+
+@pytest.mark.parametrize(
+    ("objective", "value"),
+    [
+        ("mcem", "complete-data log-likelihood"),
+        ("autoencoder", "reconstruction log-likelihood"),
+        ("dreg", "importance-weighted bound (K = 5)"),
+    ],
+)
+def test_the_curve_is_called_what_was_trained_and_not_what_it_is_judged_by(tmp_path, objective, value):
+    """The same as in the run's records, whose values it shows."""
+    save(tmp_path / "data.npz", labels=False, images=False)
+    settings = {"data": str(tmp_path / "data.npz"), "latents": 2, "hidden": (4,), "objective": objective}
+    run = runs.start(settings, tmp_path / "run")
+    assert _trained_value(run.trained) == run.assembly.bound == value

@@ -157,7 +157,9 @@ class Recipe(BaseModel):
         "sampled", description="What wake-sleep's encoder learns from: samples of the model, or its means."
     )
     weight_prior: Literal["none", "normal"] = Field(
-        "none", description="normal: maximum a posteriori with N(0, 1) on every generative weight."
+        "none",
+        description="normal: maximum a posteriori with N(0, 1) on every generative weight, with wake-sleep on the "
+        "encoder's too.",
     )
     weight_posterior: Literal["point", "gaussian"] = Field(
         "point",

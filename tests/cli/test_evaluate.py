@@ -6,7 +6,7 @@ import pytest
 
 import aevb as library
 from aevb.run import RunFolder
-from command_line import aevb, is_png, must
+from command_line import aevb, is_png, must, write_table
 
 FEW = ("--samples", 20)
 
@@ -161,3 +161,19 @@ def test_an_interruption_writes_nothing(table, tmp_path, monkeypatch):
 def test_rows_in_json_are_numbers(table):
     results, _, _ = table
     assert np.isfinite([results["elbo"], results["log_p"], results["kl"]]).all()
+
+
+@pytest.mark.parametrize("settings", [("--objective", "mcem"), ("--recognition", "per-row")])
+def test_a_model_without_an_encoder_has_no_amortization_gap(tmp_path, settings):
+    write_table(tmp_path / "table.csv", label=False)
+    small = ("--latents", 1, "--hidden", 2, "--epochs", 1, "--test", 0)
+    run = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aevb.figures.draw_figures", lambda *about: [])
+        must("train", tmp_path / "table.csv", "--out", run, "--quiet", *settings, *small)
+    printed = must("evaluate", run, *FEW, "--rows", 20)
+    assert "bound at searched posteriors" in printed
+    assert "approximation gap" in printed
+    assert not any(words in printed for words in ("amortization gap", "encoder", "refined"))
+    assert json.loads((run / "evaluation.json").read_text())["gaps"]["amortization"] is None
+    assert is_png(run / "figures" / "gaps.png")

@@ -53,7 +53,9 @@ def test_lines_are_whole_where_there_is_no_terminal(tmp_path):
     last = next(line for line in reversed(lines) if line.startswith("epoch"))
     assert last.startswith("epoch 2")
     assert last.endswith(" s")
-    assert any("cross-entropy bound, not a bound on a log density. --likelihood" in line for line in lines)
+    assert any(
+        "a cross-entropy bound, and log p(x|z) in it is no log density. --likel" in line for line in lines
+    )
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -8,7 +8,9 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from aevb import inference
+from aevb.assembly import assemble
 from aevb.batch import Batch
+from aevb.datasets import Dataset
 from aevb.distributions import LogVarianceNormal
 from aevb.errors import InvalidRecipeError
 from aevb.inference import Quadrature
@@ -24,7 +26,17 @@ from aevb.models import (
 )
 from aevb.models.decoders import Decoder
 from aevb.networks import MLP
-from aevb.objectives import SGVBA, SGVBB, FullVariationalBayes, WakeSleep
+from aevb.objectives import (
+    SGVBA,
+    SGVBB,
+    FullVariationalBayes,
+    MaximumAPosteriori,
+    MonteCarloEM,
+    Reconstruction,
+    Renyi,
+    WakeSleep,
+)
+from aevb.recipe import Recipe
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState, train
 from oracles import tiny
 
@@ -171,5 +183,27 @@ def test_for_use_and_back():
     x = np.full((1, 5), np.nan, np.float32)
     with pytest.raises(InvalidRecipeError, match="not carried through an imputation"):
         inference.impute(used.model, used.posterior, x, KEY, inference.ImportanceImputation(10))
-    with pytest.raises(InvalidRecipeError, match=r"WakeSleep maximizes no bound"):
-        FullVariationalBayes(WakeSleep())
+
+
+NO_BOUNDS = {
+    "WakeSleep": WakeSleep,
+    "Reconstruction": Reconstruction,
+    "Renyi": lambda: Renyi(-1.0, 3),
+    "MonteCarloEM": lambda: MonteCarloEM(tiny().model, 3, key=KEY),
+}
+
+
+@pytest.mark.parametrize("name", NO_BOUNDS)
+@pytest.mark.parametrize("wrap", [lambda objective: objective, MaximumAPosteriori])
+def test_refuses_what_is_no_bound(name, wrap):
+    with pytest.raises(
+        InvalidRecipeError, match=rf"{name} maximizes no bound .* leave weight_posterior at point"
+    ):
+        FullVariationalBayes(wrap(NO_BOUNDS[name]()))
+
+
+@pytest.mark.parametrize("objective", ["autoencoder", "wake-sleep", "mcem"])
+def test_a_recipe_with_what_is_no_bound_is_refused(objective):
+    recipe = Recipe(latents=1, hidden=(2,), objective=objective, weight_posterior="gaussian", test=0.0)
+    with pytest.raises(InvalidRecipeError, match="maximizes no bound"):
+        assemble(recipe, Dataset("made up", np.random.default_rng(0).normal(size=(20, 3))))

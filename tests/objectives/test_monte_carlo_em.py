@@ -114,7 +114,8 @@ def test_what_it_says_and_refuses():
     prior = MaximumAPosteriori(em)
     assert (prior.steps_per_batch, prior.knows_rows) == (4, True)
     assert isinstance(prior.evaluated.objective, SGVBA)
-    assert prior.value_name == "complete-data log-likelihood"
+    assert (prior.value_name, prior.is_bound) == ("complete-data log-likelihood", False)
+    assert "searched for" in prior.parts_note
     with pytest.raises(InvalidRecipeError, match="Monte Carlo EM moves codes along gradients"):
         MonteCarloEM(LatentVariableModel(Prior("bernoulli", 2), model.decoder, model.log_scale), 3, key=KEY)
     with pytest.raises(InvalidRecipeError, match="at least 1"):

@@ -116,6 +116,8 @@ def test_prior_of_the_weights_is_on_both_networks():
     bound = MaximumAPosteriori(WakeSleep()).for_training(KEY, autoencoder, BATCH)
     expected = log_normal_prior(autoencoder.model) + log_normal_prior(autoencoder.encoder)
     assert float(bound.global_term) == pytest.approx(float(expected), rel=1e-6)
+    twice = MaximumAPosteriori(MaximumAPosteriori(WakeSleep())).for_training(KEY, autoencoder, BATCH)
+    assert float(twice.global_term) == pytest.approx(2 * float(expected), rel=1e-6)
     other = MaximumAPosteriori(SGVBA()).for_training(KEY, autoencoder, BATCH)
     assert float(other.global_term) == pytest.approx(float(log_normal_prior(autoencoder.model)), rel=1e-6)
 

@@ -61,6 +61,21 @@ def test_gaps_without_errors(tmp_path, errors):
     save_figure(bound_gaps([-1.0, -1.0, -1.0], errors), tmp_path / "gaps.png")
 
 
-def test_gaps_need_three_levels():
-    with pytest.raises(InvalidDataError, match="three levels and two errors, got 2 and 2"):
-        bound_gaps([-1.0, -2.0], [0.1, 0.1])
+def test_without_an_encoder_there_is_one_gap():
+    axes = bound_gaps([-105.932, -103.99], [0.036]).axes[0]
+    np.testing.assert_allclose([bar.get_x() for bar in axes.patches], [-105.932])
+    np.testing.assert_allclose([bar.get_width() for bar in axes.patches], [1.942])
+    labels = [label.get_text().split("\n") for label in axes.get_yticklabels()]
+    assert labels == [
+        ["bound at searched posteriors", "−105.932"],
+        ["approximation gap", "1.942 ± 0.036"],
+        ["log p(x)", "−103.990"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "errors"), [([-1.0, -2.0], [0.1, 0.1]), ([-1.0], []), ([-1.0] * 4, [0.1] * 3)]
+)
+def test_gaps_need_a_level_more_than_errors(bounds, errors):
+    with pytest.raises(InvalidDataError, match=f"three levels and .*, got {len(bounds)} and {len(errors)}"):
+        bound_gaps(bounds, errors)

@@ -132,12 +132,14 @@ def _show_latents(console: Console, e: "Evaluation") -> None:
 def _show_gaps(console: Console, e: "Evaluation") -> None:
     if (gaps := e.gaps) is not None:
         table = _table("", "nats", "error")
-        table.add_row("bound at the encoder's posterior", _number(gaps.amortized_bound), "")
-        _add_gap(table, "amortization gap", gaps.amortization.value, gaps.amortization.sampling_error)
-        table.add_row("bound at refined posteriors", _number(gaps.refined_bound), "")
+        kind = "searched" if gaps.amortization is None else "refined"
+        if gaps.amortization is not None:
+            table.add_row("bound at the encoder's posterior", _number(gaps.amortized_bound), "")
+            _add_gap(table, "amortization gap", gaps.amortization.value, gaps.amortization.sampling_error)
+        table.add_row(f"bound at {kind} posteriors", _number(gaps.refined_bound), "")
         _add_gap(table, "approximation gap", gaps.approximation.value, gaps.approximation.sampling_error)
         name = "log p(x)" if e.is_normalized else "importance weighted"
-        table.add_row(f"{name}, from refined posteriors", _number(gaps.log_p), "")
+        table.add_row(f"{name}, from {kind} posteriors", _number(gaps.log_p), "")
         console.print(table)
         write(
             console,

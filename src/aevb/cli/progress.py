@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from aevb.models import choose_prior
-from aevb.objectives import ELBO
+from aevb.objectives import ELBO, Objective
 from aevb.run import Run
 from aevb.selection import objective_name
 from aevb.training import TrainingState
@@ -64,27 +64,28 @@ def introduce(console: Console, run: Run) -> None:
     if recipe.missing == "nan":
         missing = float(np.isnan(data.train).mean())
         write(console, f"{missing:.1%} of the training rows' values are missing, at random as is assumed")
-    if recipe.recognition == "per-row":
+    if not recipe.has_encoder:
+        kept = "a chain of draws of z" if recipe.objective == "mcem" else "parameters of q(z)"
         write(
             console,
-            "Every training row has parameters of q(z) of its own. Those of other rows are searched for in every "
-            "evaluation: --evaluate-every makes them fewer.",
+            f"Every training row has {kept} of its own. For other rows, q(z) is searched for in every evaluation: "
+            "--evaluate-every makes them fewer.",
         )
     if not run.assembly.is_normalized:
         write(
             console,
-            "The pixels are grey and the likelihood is Bernoulli, as in many papers: what is maximized is a "
-            "cross-entropy bound, not a bound on a log density. --likelihood continuous-bernoulli or --binarize "
-            "dynamic makes it one.",
+            "The pixels are grey and the likelihood is Bernoulli, as in many papers: what is reported is a "
+            f"{run.assembly.bound}, and log p(x|z) in it is no log density. --likelihood continuous-bernoulli or "
+            "--binarize dynamic makes it one.",
         )
 
 
 def conclude(console: Console, run: Run) -> None:
-    """The bound that was reached, and where everything is."""
+    """The value that was reached, and where everything is."""
     state = run.state.progress
     record = state.best or (state.history[-1] if state.history else {})
     table = Table(title=f"{run.assembly.bound}, nats per data point", title_justify="left", title_style="")
-    for column in ("rows", "bound", "reconstruction", "kl"):
+    for column in ("rows", _value_heading(run.assembly.objective), "reconstruction", "kl"):
         table.add_column(column, justify="left" if column == "rows" else "right")
     for split in ("train", "validation", "test"):
         if f"{split}_elbo" in record:
@@ -94,15 +95,18 @@ def conclude(console: Console, run: Run) -> None:
     if run.assembly.objective.value_name != ELBO:
         write(console, run.assembly.objective.parts_note)
     chosen = f"that of epoch {record.get('epoch')}, the best on validation rows" if state.best else "the last"
-    write(
-        console, f"{state.status} after {state.seconds:.1f} s and {state.epoch} epochs; the model is {chosen}"
-    )
+    epochs = f"{state.epoch} epoch{'s' * (state.epoch != 1)}"
+    write(console, f"{state.status} after {state.seconds:.1f} s and {epochs}; the model is {chosen}")
     write(console, f"model, records and figures are in {run.folder.path}")
 
 
 def write(console: Console, line: str) -> None:
     """A line of text: wrapped between words on a terminal, left whole in a file."""
     console.print(line, soft_wrap=not console.is_terminal, markup=False)
+
+
+def _value_heading(objective: Objective) -> str:
+    return "bound" if objective.is_bound else "value"
 
 
 def _lines(console: Console, run: Run) -> Show:
@@ -137,23 +141,23 @@ def _epoch(run: Run, state: TrainingState) -> str:
 
 
 def _latest(state: TrainingState, *, wide: bool) -> tuple[str, str]:
-    """The bound on training rows since the last evaluation, or just after one, that evaluation's; and the speed."""
-    at = state.progress
+    """The value on training rows since the last evaluation, or just after one, that evaluation's; and the speed."""
+    at, heading = state.progress, _value_heading(state.objective)
     record = at.history[-1] if at.history else {}
     if at.sum_rows:
-        bound, reconstruction, kl = (
+        value, reconstruction, kl = (
             at.sums[name] / at.sum_rows for name in ("bound", "reconstruction", "kl")
         )
         speed = at.sum_rows / max(at.training_seconds, 1e-9)
     elif record:
-        bound, reconstruction, kl = (record[f"train_{name}"] for name in ("elbo", "reconstruction", "kl"))
+        value, reconstruction, kl = (record[f"train_{name}"] for name in ("elbo", "reconstruction", "kl"))
         speed = record["examples_per_second"]
     else:
         return "", ""
     if not wide:
-        return f"bound {bound:.1f} (rec {reconstruction:.1f}, kl {kl:.1f})", f"{speed:,.0f}/s"
+        return f"{heading} {value:.1f} (rec {reconstruction:.1f}, kl {kl:.1f})", f"{speed:,.0f}/s"
     test = f", test {record['test_elbo']:.1f}" if "test_elbo" in record else ""
-    terms = f"bound {bound:.1f} (reconstruction {reconstruction:.1f}, kl {kl:.1f}){test}"
+    terms = f"{heading} {value:.1f} (reconstruction {reconstruction:.1f}, kl {kl:.1f}){test}"
     return terms, f"{speed:,.0f} examples/s"
 
 

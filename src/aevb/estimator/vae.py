@@ -69,7 +69,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         alpha: order of the divergence, for "renyi".
         temperature: of the relaxation, for "concrete".
         dreams: what "wake-sleep" trains the encoder on: "sampled" or "means".
-        weight_prior: "none", or "normal" for maximum a posteriori with N(0, 1) on every generative weight.
+        weight_prior: "none", or "normal" for maximum a posteriori with N(0, 1) on every generative weight; with
+            "wake-sleep" on the encoder's weights, too.
         weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
         image_shape: height and width, where a row is an image; unsigned bytes are taken for pixels without it.

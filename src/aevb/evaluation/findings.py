@@ -157,7 +157,7 @@ def _mismatch(e: Evaluation) -> Finding | None:
 
 
 def _weak_encoder(e: Evaluation) -> Finding | None:
-    if e.gaps is None:
+    if e.gaps is None or e.gaps.amortization is None:
         return None
     gap, kl = e.gaps.amortization, e.latents.kl.sum()
     if not gap.value - ERRORS * gap.sampling_error > max(WEAK_SHARE * kl, WEAK_NATS):

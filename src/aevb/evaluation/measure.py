@@ -170,7 +170,7 @@ def _gaps(model: TrainedModel, given: np.ndarray, seed: int, show: ShowStage) ->
         float(np.mean(amortized)),
         float(np.mean(refined)),
         float(np.mean(log_p)),
-        Mean.of(refined - amortized),
+        Mean.of(refined - amortized) if model.recipe.has_encoder else None,
         Mean.of(log_p - refined),
     )
 

@@ -104,10 +104,12 @@ class Gaps:
 
     Args:
         n_rows: of the random subset.
-        amortized_bound: the evidence lower bound at the encoder's posterior.
+        amortized_bound: the evidence lower bound at the encoder's posterior; without an encoder, at the one that is
+            searched for in its place.
         refined_bound: the same with the posterior optimized for each row, in the same family.
         log_p: log p(x) by importance sampling from the refined posterior; biased down.
-        amortization: refined less amortized bound, the same noise in both; its error is that over rows.
+        amortization: refined less amortized bound, the same noise in both; its error is that over rows. None without
+            an encoder.
         approximation: log p(x) less refined bound; as log p(x) is biased down, so is this.
     """
 
@@ -115,7 +117,7 @@ class Gaps:
     amortized_bound: float
     refined_bound: float
     log_p: float
-    amortization: Mean
+    amortization: Mean | None
     approximation: Mean
 
 

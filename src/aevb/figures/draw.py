@@ -10,6 +10,7 @@ from aevb import report
 from aevb.datasets import Dataset
 from aevb.figures.codes import codes_figure, divergence_figure, mean_divergences, unbroken
 from aevb.figures.decoded import decoded_figure
+from aevb.selection import bound_name, build_objective
 from aevb.trained import TrainedModel
 
 N_IMAGES = 100
@@ -47,7 +48,9 @@ def draw_figures(
     }
     if records:
         figures["learning_curve"] = report.learning_curve(
-            records, _bound_label(model.bound), "Learning curve (training values are means while learning)"
+            records,
+            _bound_label(_trained_value(model)),
+            "Learning curve (training values are means while learning)",
         )
     figures |= _reconstructions_and_samples(model, x, dataset.x_train, rows)
     return [report.save_figure(figure, folder / f"{name}.png") for name, figure in figures.items() if figure]
@@ -80,6 +83,11 @@ def _reconstructions_and_samples(
             samples, shape, "Random samples: means of p(x|z), z ~ p(z)", value_range=value_range
         ),
     }
+
+
+def _trained_value(model: TrainedModel) -> str:
+    """What the values in a run's records are called: those of the objective that was trained, bound or not."""
+    return bound_name(build_objective(model.recipe, model.autoencoder), normalized=model.is_normalized)
 
 
 def _bound_label(bound: str) -> str:

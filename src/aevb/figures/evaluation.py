@@ -36,9 +36,13 @@ def draw_evaluation(evaluation: Evaluation, rows: str, folder: Path) -> list[Pat
             latents.kl, latents.information, latents.gap, title=title
         )
     if (gaps := evaluation.gaps) is not None:
+        levels = [gaps.refined_bound, gaps.log_p]
+        errors = [gaps.approximation.sampling_error]
+        if gaps.amortization is not None:
+            levels, errors = [gaps.amortized_bound, *levels], [gaps.amortization.sampling_error, *errors]
         figures["gaps"] = report.bound_gaps(
-            [gaps.amortized_bound, gaps.refined_bound, gaps.log_p],
-            [gaps.amortization.sampling_error, gaps.approximation.sampling_error],
+            levels,
+            errors,
             label=unit,
             title=f"From the bound to the likelihood, mean of {gaps.n_rows} rows\n{rows}",
             top="log p(x)" if evaluation.is_normalized else "importance weighted",

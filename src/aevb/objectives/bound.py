@@ -97,6 +97,11 @@ class Objective(eqx.Module):
         return ELBO
 
     @property
+    def is_bound(self) -> bool:
+        """Whether the reported value is in expectation a lower bound of log p(x)."""
+        return True
+
+    @property
     def parts_note(self) -> str:
         """What the parts are, where their difference is not the reported value."""
         return (

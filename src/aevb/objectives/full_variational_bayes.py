@@ -28,8 +28,8 @@ class FullVariationalBayes(Wrapper):
         n_samples: draws of all weights per minibatch, the bound being the mean over them.
 
     Raises:
-        InvalidRecipeError: `n_samples` under 1, or an objective that is no bound: one that keeps something of each
-            row, or fits the encoder apart.
+        InvalidRecipeError: `n_samples` under 1, or an objective that maximizes no bound: whose value is none, or that
+            keeps something of each row or fits the encoder apart.
     """
 
     objective: Objective
@@ -37,10 +37,13 @@ class FullVariationalBayes(Wrapper):
 
     def __check_init__(self):
         require_draws(self, self.n_samples)
-        if self.objective.knows_rows or self.objective.fits_encoder_apart:
+        wrapped = self.objective
+        if not wrapped.is_bound or wrapped.knows_rows or wrapped.fits_encoder_apart:
+            while isinstance(wrapped, Wrapper):
+                wrapped = wrapped.objective
             raise InvalidRecipeError(
-                f"{type(self.objective).__name__} maximizes no bound that q(theta) could join: use the objective "
-                "sgvb-a, sgvb-b, or another bound"
+                f"{type(wrapped).__name__} maximizes no bound that q(theta) could join: use the objective sgvb-a, "
+                "sgvb-b, or another bound, or leave weight_posterior at point"
             )
 
     @property

@@ -113,8 +113,13 @@ class Renyi(Objective):
     @property
     def value_name(self) -> str:
         """Called a bound only where it is one."""
-        kind = "bound" if self.alpha >= 0 or self.n_samples == 1 else "objective"
+        kind = "bound" if self.is_bound else "objective"
         return f"Rényi {kind} (alpha = {self.alpha:g}, K = {self.n_samples})"
+
+    @property
+    def is_bound(self) -> bool:
+        """Not known for alpha < 0 and K > 1."""
+        return self.alpha >= 0 or self.n_samples == 1
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The value of each row; parts as in `ImportanceWeighted`."""

@@ -79,13 +79,21 @@ class MonteCarloEM(Objective):
 
     @property
     def value_name(self) -> str:
-        """No bound."""
+        """Not of x alone, but of x and z."""
         return "complete-data log-likelihood"
 
     @property
+    def is_bound(self) -> bool:
+        """It is none."""
+        return False
+
+    @property
     def parts_note(self) -> str:
-        """There is no q(z|x), and no divergence."""
-        return "In the place of kl is -log p(z), at the draws that the chains are at; there is no q(z|x)."
+        """There is no divergence, and of other rows than those of training there are no chains."""
+        return (
+            "In the place of kl is -log p(z): of training rows at the draws that their chains are at, of other rows at "
+            "draws of a q(z) that is searched for."
+        )
 
     @property
     def steps_per_batch(self) -> int:

@@ -24,8 +24,13 @@ class Reconstruction(Objective):
 
     @property
     def value_name(self) -> str:
-        """No bound."""
+        """That of x given its code."""
         return "reconstruction log-likelihood"
+
+    @property
+    def is_bound(self) -> bool:
+        """It is none: nothing is paid for a code."""
+        return False
 
     @property
     def parts_note(self) -> str:
@@ -36,10 +41,6 @@ class Reconstruction(Objective):
     def evaluated(self) -> Objective:
         """The evidence lower bound, which says how little the model is a density."""
         return SGVBA()
-
-    def check(self, posterior: Posterior) -> None:
-        """Refuse discrete codes."""
-        super().check(posterior)
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """The log-likelihood of each row at its code."""

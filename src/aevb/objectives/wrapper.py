@@ -24,6 +24,11 @@ class Wrapper(Objective):
         return self.objective.value_name
 
     @property
+    def is_bound(self) -> bool:
+        """As the wrapped objective's is."""
+        return self.objective.is_bound
+
+    @property
     def parts_note(self) -> str:
         """The wrapped objective's."""
         return self.objective.parts_note
@@ -37,6 +42,11 @@ class Wrapper(Objective):
     def knows_rows(self) -> bool:
         """As the wrapped objective does."""
         return self.objective.knows_rows
+
+    @property
+    def fits_encoder_apart(self) -> bool:
+        """As the wrapped objective does."""
+        return self.objective.fits_encoder_apart
 
     def check(self, posterior: Posterior) -> None:
         """Refuse what the wrapped objective refuses."""

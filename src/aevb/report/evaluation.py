@@ -137,34 +137,40 @@ def bound_gaps(
 ) -> Figure:
     r"""Three levels and the two gaps between them: the encoder's bound, the refined bound, log p(x).
 
+    Of a model without an encoder, whose posteriors are searched for row by row, only the last two and their gap.
+
     Args:
-        bounds: the amortized bound, the refined bound and log p(x), nats.
-        errors: standard errors of the two gaps.
+        bounds: the amortized bound, where there is an encoder, the refined bound and log p(x), nats.
+        errors: standard errors of the gaps.
         label: of the axis.
         title: above the picture.
         top: what the highest level is called.
 
     Raises:
-        InvalidDataError: not three levels and two errors.
+        InvalidDataError: not three levels and two errors, or two and one.
 
     Example:
         >>> figure = bound_gaps([-105.0, -103.0, -101.0], [0.1, 0.2])
         >>> [text.get_text() for text in figure.axes[0].get_yticklabels()][1]
         'amortization gap\n2.00 ± 0.10'
     """
-    if len(bounds) != 3 or len(errors) != 2:
-        raise InvalidDataError(f"expected three levels and two errors, got {len(bounds)} and {len(errors)}")
-    figure = Figure(figsize=(5.6, 2.8), layout="constrained")
+    if (len(bounds), len(errors)) not in ((3, 2), (2, 1)):
+        raise InvalidDataError(
+            "expected three levels and two errors, or without an encoder two and one, got "
+            f"{len(bounds)} and {len(errors)}"
+        )
+    last = 2 * len(errors)
+    figure = Figure(figsize=(5.6, 1.2 + 0.8 * len(errors)), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_yticks(range(5), _gap_labels(bounds, errors, top))
-    axes.set_ylim(4.6, -0.6)
+    axes.set_yticks(range(last + 1), _gap_labels(bounds, errors, top))
+    axes.set_ylim(last + 0.6, -0.6)
     axes.tick_params(axis="y", length=0)
-    for i, colour in enumerate((ORANGE, BLUE)):
+    for i, colour in enumerate((ORANGE, BLUE)[-len(errors) :]):
         axes.barh(2 * i + 1, bounds[i + 1] - bounds[i], 0.55, bounds[i], color=colour, linewidth=0)
     for i, level in enumerate(bounds):
-        ends = [max(0, 2 * i - 1), min(4, 2 * i + 1)]
+        ends = [max(0, 2 * i - 1), min(last, 2 * i + 1)]
         axes.plot([level, level], ends, color=MUTED, lw=0.7, zorder=0)
-    axes.plot(bounds, [0, 2, 4], "o", color=INK, ms=5, zorder=3)
+    axes.plot(bounds, range(0, last + 1, 2), "o", color=INK, ms=5, zorder=3)
     low, high = min(bounds), max(bounds)
     pad = 0.08 * max(high - low, 1e-3)
     axes.set_xlim(low - pad, high + pad)
@@ -182,17 +188,17 @@ def _lines(title: str) -> str:
 
 def _gap_labels(bounds: Sequence[float], errors: Sequence[float], top: str) -> list[str]:
     """Levels and the gaps between them, each with its number."""
-    gaps = [_rounded(bounds[i + 1] - bounds[i], errors[i]) for i in range(2)]
+    gaps = [_rounded(bounds[i + 1] - bounds[i], error) for i, error in enumerate(errors)]
     gaps = [
         f"{gap} ± {_rounded(error, error)}" if math.isfinite(error) else gap
         for gap, error in zip(gaps, errors, strict=True)
     ]
-    low, middle, high = (_rounded(bound, max(errors)) for bound in bounds)
+    *low, middle, high = (_rounded(bound, max(errors)) for bound in bounds)
+    amortized = [f"bound at the encoder's posterior\n{low[0]}", f"amortization gap\n{gaps[0]}"] if low else []
     return [
-        f"bound at the encoder's posterior\n{low}",
-        f"amortization gap\n{gaps[0]}",
-        f"bound at refined posteriors\n{middle}",
-        f"approximation gap\n{gaps[1]}",
+        *amortized,
+        f"bound at {'refined' if low else 'searched'} posteriors\n{middle}",
+        f"approximation gap\n{gaps[-1]}",
         f"{top}\n{high}",
     ]
 

@@ -50,7 +50,7 @@ class ContinuousBernoulliScores(Experiment):
         "Loaiza-Ganem & Cunningham (2019), The continuous Bernoulli: fixing a pervasive error in variational "
         "autoencoders, arXiv:1907.06845, and the authors' code"
     )
-    full_minutes: ClassVar[float] = 55.0
+    full_minutes: ClassVar[float] = 30.0
 
     def jobs(self, size: Size, data_dir: Path | None) -> Sequence[Job]:
         """Three models: both likelihoods with lambda within the authors' limits, and the continuous one without."""

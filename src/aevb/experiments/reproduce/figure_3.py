@@ -46,7 +46,7 @@ class Figure3(Experiment):
     source: ClassVar[str] = (
         "Kingma & Welling (2014), Auto-Encoding Variational Bayes, arXiv:1312.6114v10, figure 3"
     )
-    full_minutes: ClassVar[float] = 120.0
+    full_minutes: ClassVar[float] = 60.0
     parts: ClassVar[tuple[str, ...]] = tuple(map(str, N_TRAIN))
 
     def jobs(self, size: Size, data_dir: Path | None) -> Sequence[Job]:

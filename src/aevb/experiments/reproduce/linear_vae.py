@@ -43,7 +43,7 @@ class LinearVAE(Experiment):
         "Don't Blame the ELBO!; Baldi & Hornik (1989), Neural networks and principal component analysis"
     )
     takes_other_data: ClassVar[bool] = False
-    full_minutes: ClassVar[float] = 4.0
+    full_minutes: ClassVar[float] = 3.0
 
     def jobs(self, size: Size, data_dir: Path | None) -> Sequence[Job]:
         """For each data set the linear VAE and the linear autoencoder."""

@@ -35,7 +35,7 @@ class TutorialLog(Experiment):
         "The log of a widely used PyTorch tutorial: 784-400-20-400-784, ReLU, Adam with step 1e-3, minibatches of 128, "
         "grey MNIST under a Bernoulli, one sample"
     )
-    full_minutes: ClassVar[float] = 5.0
+    full_minutes: ClassVar[float] = 2.0
 
     def jobs(self, size: Size, data_dir: Path | None) -> Sequence[Job]:
         """A run for each seed; fewer of them at a small size, of fewer epochs where it is one."""
