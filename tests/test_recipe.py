@@ -62,6 +62,10 @@ def test_ten_epochs_unless_there_is_another_budget():
         ({"schedule": "cosine", "minutes": 1}, ("cosine schedule must know its last step",)),
         ({"image_shape": "5"}, ("height,width",)),
         ({"latents": 0, "samples": 0}, ("latents = 0", "samples = 0")),
+        ({"objective": "sgvb-b", "dreams": "means"}, ["dreams means has no use", "wake-sleep"]),
+        ({"alpha": 0.3}, ["alpha 0.3", "it is for renyi"]),
+        ({"objective": "iwae", "baseline": "none"}, ["score-function"]),
+        ({"objective": "mcem", "samples": 5}, ["leave samples out"]),
     ],
 )
 def test_mistakes_are_named(settings, fragments):

@@ -24,6 +24,14 @@ from pydantic import (
 from aevb.errors import InvalidRecipeError
 
 DEFAULT_EPOCHS = 10
+# Settings that mean something to these objectives only; `auto` is the score function for discrete codes.
+USED_BY = {
+    "baseline": ("score-function", "auto"),
+    "alpha": ("renyi",),
+    "temperature": ("concrete",),
+    "dreams": ("wake-sleep",),
+}
+WITHOUT_DRAWS = ("mcem", "em", "autoencoder")
 
 
 def _split_commas(value: Any) -> Any:
@@ -216,6 +224,18 @@ class Recipe(BaseModel):
             raise ValueError("posterior must be a family's name; only the prior has auto")
         if self.posterior == "dirichlet" and self.latents < 2:
             raise ValueError("a dirichlet code is a point of a simplex: set latents to 2 or more")
+        return self
+
+    @model_validator(mode="after")
+    def _check_used(self) -> "Recipe":
+        for name, objectives in USED_BY.items():
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default and self.objective not in objectives:
+                raise ValueError(
+                    f"{name} {value} has no use with objective {self.objective}: it is for {objectives[0]}"
+                )
+        if self.samples is not None and self.objective in WITHOUT_DRAWS:
+            raise ValueError(f"{self.objective} takes no draws of q(z|x): leave samples out")
         return self
 
     @model_validator(mode="after")
