@@ -87,14 +87,20 @@ class _Minibatches:
     def __call__(self, i: Int[Array, ""]) -> tuple[Batch, PRNGKey]:
         noise_key, pixel_key = jax.random.split(jax.random.fold_in(self.key, self.first_step + i))
         rows = self.order[i]
-        chosen = self.x[rows]
-        mask = ~jnp.isnan(chosen) if self.missing else None
-        if mask is not None:
-            chosen = jnp.where(mask, chosen, 0.0)
-        if self.binarize:
-            chosen = (jax.random.uniform(pixel_key, chosen.shape) < chosen).astype(chosen.dtype)
-        weight = (rows >= 0).astype(chosen.dtype)
-        return Batch(chosen, mask, weight, index=rows if self.numbered else None), noise_key
+        batch = _gather(self.x, rows, pixel_key if self.binarize else None, self.missing)
+        return (dataclasses.replace(batch, index=rows) if self.numbered else batch), noise_key
+
+
+def _gather(
+    x: Float[Array, "rows features"], rows: Int[Array, " batch"], pixel_key: PRNGKey | None, missing: bool
+) -> Batch:
+    chosen = x[rows]
+    mask = ~jnp.isnan(chosen) if missing else None
+    if mask is not None:
+        chosen = jnp.where(mask, chosen, 0.0)
+    if pixel_key is not None:
+        chosen = (jax.random.uniform(pixel_key, chosen.shape) < chosen).astype(x.dtype)
+    return Batch(chosen, mask, (rows >= 0).astype(x.dtype))
 
 
 @dataclasses.dataclass(frozen=True)
