@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from aevb.errors import AevbError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
-from aevb.experiments.reproduce import Request, Size, reproduce
+from aevb.experiments.reproduce import Request, Size, reproduce, runner
 from aevb.experiments.reproduce.curve import sample_points, samples_after, steps_to, train_curve
 from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Verdict
 from aevb.experiments.reproduce.images import packed, unpacked
@@ -93,6 +93,23 @@ def test_an_interrupted_job_goes_on_and_done_ones_are_not_done_again(counting, t
     assert not (tmp_path / "jobs").exists()
     reproduce(request)
     assert len(counting.done) == 3
+
+
+def test_the_time_of_a_job_is_kept_while_it_runs(counting, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "KEEP_SECONDS", 0.0)
+    two = counting._two
+
+    def looked_at(setting, needed):
+        result = two(setting, needed)
+        kept.append(json.loads((tmp_path / "results.json").read_text())["begun"]["two-job"])
+        return result
+
+    kept = []
+    counting._two = looked_at
+    reproduce(Request(counting, Size(), tmp_path))
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert 0 < kept[0] < record["jobs"]["two-job"]["seconds"]
+    assert record["begun"] == {}
 
 
 def test_a_result_that_is_not_finite_is_named_and_others_stay(counting, tmp_path, monkeypatch):

@@ -11,8 +11,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Size
 from aevb.experiments.reproduce.written import minutes, write_report
 from aevb.storage import write_file
+
+KEEP_SECONDS = 20.0
 
 Show = Callable[[float], None]
 Say = Callable[[str], None]
@@ -91,17 +92,14 @@ def reproduce(request: Request, show: Show = lambda share: None, say: Say = lamb
     total, done = sum(job.cost for job in jobs), 0.0
     for job in jobs:
         if job.key not in record["jobs"]:
-            with _timed(record, job, folder) as timing:
-                setting = Setting(
-                    request.size,
-                    request.data_dir,
-                    folder.jobs / job.key,
-                    lambda share, done=done, cost=job.cost: show((done + share * cost) / total),
-                )
-                setting.folder.mkdir(parents=True, exist_ok=True)
-                given = {key: record["jobs"][key]["result"] for key in job.needs}
-                timing["result"] = _finite(job, job.run(setting, given))
-            shutil.rmtree(setting.folder, ignore_errors=True)
+            own = folder.jobs / job.key
+            own.mkdir(parents=True, exist_ok=True)
+
+            def show_job(share: float, done: float = done, cost: float = job.cost) -> None:
+                show((done + share * cost) / total)
+
+            _do(job, Setting(request.size, request.data_dir, own, show_job), record, folder)
+            shutil.rmtree(own, ignore_errors=True)
             say(f"{job.key}: done in {record['jobs'][job.key]['seconds']:.0f} s")
         done += job.cost
         show(done / total)
@@ -228,24 +226,41 @@ def read_results(path: Path) -> dict[str, Any]:
     return record
 
 
-@contextmanager
-def _timed(record: dict[str, Any], job: Job, folder: ReproductionFolder) -> Iterator[dict[str, Any]]:
-    """Keep what the job puts into the mapping, or, if it does not come to its end, the time that it has taken."""
-    timing: dict[str, Any] = {}
-    started, earlier = time.perf_counter(), record["begun"].pop(job.key, 0.0)
+def _do(job: Job, setting: Setting, record: dict[str, Any], folder: ReproductionFolder) -> None:
+    """Do a job and keep its result. The time that it has taken is kept while it runs, so that no kill loses it."""
+    started = time.perf_counter() - record["begun"].get(job.key, 0.0)
+    kept = time.perf_counter()
+
+    def keep() -> None:
+        nonlocal kept
+        kept = time.perf_counter()
+        record["begun"][job.key] = kept - started
+        _save(record, folder)
+
+    def show(share: float) -> None:
+        if time.perf_counter() - kept > KEEP_SECONDS:
+            keep()
+        setting.show(share)
+
+    given = {key: record["jobs"][key]["result"] for key in job.needs}
     try:
-        yield timing
-    finally:
-        seconds = earlier + time.perf_counter() - started
-        if "result" in timing:
-            record["jobs"][job.key] = {"seconds": seconds, "result": timing["result"]}
-        else:
-            record["begun"][job.key] = seconds
-        if folder.results.exists():  # another process may have done other parts meanwhile
-            other = read_results(folder.results)
-            record["jobs"] = other["jobs"] | record["jobs"]
-            record["only"] = _together(other["only"], record["only"])
-        _write(folder.results, record)
+        result = _finite(job, job.run(dataclasses.replace(setting, show=show), given))
+    except BaseException:
+        keep()
+        raise
+    record["jobs"][job.key] = {"seconds": time.perf_counter() - started, "result": result}
+    _save(record, folder)
+
+
+def _save(record: dict[str, Any], folder: ReproductionFolder) -> None:
+    """Write the record, with what another process may have done of other parts meanwhile."""
+    if folder.results.exists():
+        other = read_results(folder.results)
+        record["jobs"] = other["jobs"] | record["jobs"]
+        record["begun"] = other["begun"] | record["begun"]
+        record["only"] = _together(other["only"], record["only"])
+    record["begun"] = {key: taken for key, taken in record["begun"].items() if key not in record["jobs"]}
+    _write(folder.results, record)
 
 
 def _finite(job: Job, result: Any) -> Any:
