@@ -2,6 +2,7 @@
 
 from aevb.datasets.checks import check_observed, check_rows, check_support, name_cell
 from aevb.datasets.dataset import Dataset, split_rows
+from aevb.datasets.independent import independent_log_likelihood
 from aevb.datasets.loading import load, load_rows
 from aevb.datasets.scaling import Scaling
 from aevb.datasets.sources import NAMES, DatasetInfo, describe
@@ -18,6 +19,7 @@ __all__ = [
     "check_support",
     "describe",
     "from_frame",
+    "independent_log_likelihood",
     "load",
     "load_rows",
     "name_cell",
