@@ -1,11 +1,15 @@
 """Atomic writes: a reader sees the old content or the new, never half of either, whenever the power goes."""
 
 import contextlib
+import errno
+import functools
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import platformdirs
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -78,6 +82,35 @@ def existing_folder(path: Path) -> Path:
     """The folder last written whole by `write_folder`."""
     previous = _previous(path)
     return previous if not path.exists() and previous.exists() else path
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with a leading `~` or `~user` replaced by that home folder.
+
+    Raises:
+        FileNotFoundError: there is no such user, or nobody knows of a home folder; the error names `path`.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            errno.ENOENT, "no such user, or no home folder is known", str(path)
+        ) from error
+
+
+def cache_folder() -> Path:
+    """Where files go that can be made again: the user's cache, or without a home a folder of this process."""
+    try:
+        folder = platformdirs.user_cache_path("aevb")
+    except RuntimeError:
+        folder = Path("~")
+    # Without a home, some versions give a path that begins with a plain ~.
+    return folder if folder.is_absolute() else Path(_of_this_process().name)
+
+
+@functools.cache
+def _of_this_process() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="aevb-")
 
 
 def _previous(path: Path) -> Path:

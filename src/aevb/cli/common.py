@@ -5,12 +5,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import platformdirs
 
 from aevb.datasets import load_rows
 from aevb.errors import RunFolderError
 from aevb.run import RunFolder
-from aevb.storage import existing_folder
+from aevb.storage import cache_folder, existing_folder
 from aevb.trained import TrainedModel
 
 
@@ -20,9 +19,7 @@ def cache_compilations() -> None:
     A cache that JAX's own settings name (`JAX_COMPILATION_CACHE_DIR`) is left alone.
     """
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update(
-            "jax_compilation_cache_dir", str(Path(platformdirs.user_cache_dir("aevb")) / "compiled")
-        )
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     # A cache that cannot be written or read costs time, nothing else.
     warnings.filterwarnings("ignore", message=".*persistent compilation cache")

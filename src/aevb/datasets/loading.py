@@ -13,6 +13,7 @@ from aevb.datasets.dataset import Dataset, split_rows
 from aevb.datasets.files import ENDINGS, read_file
 from aevb.datasets.sources import NAMES, load_named
 from aevb.errors import DatasetUnavailableError, InvalidDataError, InvalidRecipeError
+from aevb.storage import expanded
 
 
 def load(
@@ -114,7 +115,7 @@ def _read_to_apply(
 
 def _existing(source: str | Path) -> Path:
     """The file of that path, or an error that says what may have been meant."""
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.is_file():
         return path
     if path.is_dir():

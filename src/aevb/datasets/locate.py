@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from aevb.errors import DatasetUnavailableError
+from aevb.storage import cache_folder, expanded
 
 DATA_DIR_VARIABLE = "AEVB_DATA_DIR"
 
@@ -38,7 +37,7 @@ class RemoteFile:
 
     def folders(self, data_dir: str | Path | None) -> list[Path]:
         """The folders where it may be, in the order in which they are looked in."""
-        named = [Path(root).expanduser() for root in (data_dir, os.environ.get(DATA_DIR_VARIABLE)) if root]
+        named = [expanded(root) for root in (data_dir, os.environ.get(DATA_DIR_VARIABLE)) if root]
         folders = [folder for root in named for folder in (root / self.dataset, root)]
         if self.installed:
             folders.append(Path(self.installed))
@@ -47,7 +46,7 @@ class RemoteFile:
     @property
     def _cache(self) -> Path:
         # Below a folder of the set's own: Fashion-MNIST's files are called what MNIST's are.
-        return platformdirs.user_cache_path("aevb") / self.dataset
+        return cache_folder() / self.dataset
 
     def find(self, data_dir: str | Path | None) -> Iterator[Path]:
         """The places where it is, plain or zipped, whatever the content."""
