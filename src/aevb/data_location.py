@@ -32,7 +32,7 @@ class DataLocation(NamedTuple):
         write_file(path, (json.dumps(kept, indent=1) + "\n").encode())
 
     def found(self, path: Path) -> "DataLocation":
-        """This location where it holds; what it lacks, from the one that was kept at `path`.
+        """The location where it holds; what it lacks, from the one that was kept at `path`.
 
         A file that is not where it was said to be is looked for where it was when the run was started, and where it lay
         as seen from the run's folder. If it is not there either, it is left to the reader to say what is missing.

@@ -16,7 +16,6 @@ from aevb.run import RunFolder
 from aevb.storage import cache_folder, existing_folder
 from aevb.trained import TrainedModel
 
-
 # What JAX says where a compiled program that it kept cannot be read, as after a kill while it was written.
 UNREADABLE = re.compile(r"Error reading persistent compilation cache entry for '(?P<name>[^']+)'")
 
