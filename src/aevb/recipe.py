@@ -270,8 +270,12 @@ class Recipe(BaseModel):
         return DEFAULT_EPOCHS if unlimited else self.epochs
 
     def to_toml(self) -> str:
-        """The recipe as TOML; settings that are None are left out, as TOML has no null."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        """The recipe as TOML, every setting in a line; one that is None is a comment, as TOML has no null."""
+        settings = self.model_dump().items()
+        return "".join(
+            f"# {name} is not set\n" if value is None else tomli_w.dumps({name: value})
+            for name, value in settings
+        )
 
     @classmethod
     def parse(

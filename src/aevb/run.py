@@ -7,12 +7,16 @@ model/           the model, as data
 checkpoint/      the state to resume from
 figures/         pictures
 evaluation.json  how good it is, once `aevb evaluate` was asked
+data.json        where the data were
+.lock            what keeps other processes out while one writes, .holder.json which that is or was
+
+A process may end at any moment. The recipe is the first file of a run to be written and the first to be deleted:
+where it is, the run can be resumed, and where it is not, what is left of a run is in nobody's way.
 """
 
 import dataclasses
 import json
 import platform
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -22,17 +26,21 @@ from typing import Any
 import jax
 
 from aevb.assembly import Assembly, assemble
+from aevb.data_location import DataLocation
 from aevb.datasets import Dataset, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.folder_lock import FolderLock
 from aevb.inference.for_use import for_use
 from aevb.models import choose_prior, learned
 from aevb.recipe import Recipe, read_settings
 from aevb.selection import bound_key, objective_name
-from aevb.storage import append_to_file, existing_folder, write_file
+from aevb.storage import append_to_file, remove, sweep, write_file
 from aevb.trained import TrainedModel
 from aevb.training import TrainingState, load_checkpoint, save_checkpoint, train
 
 CHECKPOINT_SECONDS = 20.0
+# Commands that look at a run draw and note what they find, without its lock. None takes so long for a file.
+LONGEST_WRITE_SECONDS = 3600.0
 BUDGETS = ("epochs", "steps", "minutes")
 
 
@@ -48,24 +56,45 @@ class RunFolder:
         self.checkpoint = path / "checkpoint" / "state.safetensors"
         self.figures = path / "figures"
         self.evaluation = path / "evaluation.json"
+        self.location = path / "data.json"
+        self.lock = FolderLock(path)
 
     @property
     def holds_run(self) -> bool:
         """Whether a run was started here; a recipe alone may be anyone's."""
-        return self.recipe.is_file() and (self.metrics.is_file() or self.checkpoint.parent.is_dir())
+        begun = self.lock.was_held or self.metrics.is_file() or self.checkpoint.parent.is_dir()
+        return self.recipe.is_file() and begun
+
+    @property
+    def is_free(self) -> bool:
+        """Whether there is nothing in it that is not ours to replace: at most what is left of a run."""
+        if not self.path.exists() or not any(not self.lock.is_own(path) for path in self.path.iterdir()):
+            return True
+        return self.lock.was_held and not self.recipe.is_file()
+
+    @property
+    def _written(self) -> tuple[Path, ...]:
+        """What is written under the lock; the recipe is the first."""
+        return (self.recipe, self.checkpoint.parent, self.model, self.summary, self.metrics, self.location)
 
     def clear(self) -> None:
         """Delete the run, and nothing else that somebody may have put beside it."""
-        for folder in (self.model, self.checkpoint.parent, self.figures):
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(existing_folder(folder), ignore_errors=True)
-        for file in (self.evaluation, self.summary, self.metrics, self.recipe):
-            file.unlink(missing_ok=True)
+        for path in (*self._written, self.evaluation, self.figures):
+            remove(path)
+
+    def sweep(self) -> None:
+        """Delete what killed processes left half written."""
+        for path in (*self._written, self.checkpoint):
+            sweep(path)
+        for path in (self.evaluation, *self.figures.glob("*")):
+            sweep(path, LONGEST_WRITE_SECONDS)
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A run that is ready to go on, from its start or from its last checkpoint.
+
+    Its folder is locked for as long as this object, or one that was made from it, is there.
 
     Args:
         folder: where it writes.
@@ -117,18 +146,21 @@ def start(
         data_dir: where to look for named data sets.
 
     Raises:
-        AevbError: settings, data or folder cannot be used; nothing has been deleted or written then.
+        AevbError: settings, data or folder cannot be used, or another process is using the folder; nothing has been
+            deleted or written then.
     """
     recipe = Recipe.parse(dict(settings))
     folder = RunFolder(out)
     _check_free(folder, overwrite)
     dataset = load_dataset(recipe, data_dir)
     assembly = assemble(recipe, dataset)
-    if folder.holds_run:
+    with folder.lock.unless_it_fails():
+        _check_free(folder, overwrite)  # another process may have been faster
         folder.clear()
-    folder.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    write_file(folder.recipe, recipe.to_toml().encode())
-    write_file(folder.metrics, b"")
+        write_file(folder.recipe, recipe.to_toml().encode())
+        DataLocation(recipe.data, data_dir).write(folder.location)
+        folder.checkpoint.parent.mkdir()
+        write_file(folder.metrics, b"")
     return Run(folder, recipe, dataset, assembly, assembly.start)
 
 
@@ -141,15 +173,22 @@ def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = No
         data_dir: where to look for named data sets.
 
     Raises:
-        AevbError: there is no run, it was made with other settings or other data, or its checkpoint is damaged.
+        AevbError: there is no run, another process is using it, it was made with other settings or other data, or its
+            checkpoint is damaged.
     """
     folder = RunFolder(out)
     if not folder.holds_run:
         what = "it is no run's folder" if out.exists() else "there is no such folder"
         raise RunFolderError(f"no run to resume in {out}: {what}. Leave --resume out to start one.")
+    with folder.lock.unless_it_fails():
+        folder.sweep()
+        return _resumed(folder, settings, data_dir)
+
+
+def _resumed(folder: RunFolder, settings: Mapping[str, Any], data_dir: Path | None) -> Run:
     stored = read_settings(str(folder.recipe))
     recipe = _same_recipe(stored, settings, folder)
-    dataset = load_dataset(recipe, data_dir)
+    dataset = load_dataset(recipe, data_dir, folder)
     assembly = assemble(recipe, dataset)
     state = assembly.start
     if folder.checkpoint.exists():
@@ -160,6 +199,7 @@ def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = No
         state = dataclasses.replace(state, progress=dataclasses.replace(state.progress, status="running"))
     folder.checkpoint.parent.mkdir(exist_ok=True)
     write_file(folder.recipe, recipe.to_toml().encode())
+    DataLocation(recipe.data, data_dir).found(folder.location).write(folder.location)
     # Lines written after the checkpoint are of steps that are about to be taken again.
     write_file(folder.metrics, _lines(state.progress.history, assembly.bound))
     return Run(folder, recipe, dataset, assembly, state)
@@ -235,11 +275,13 @@ def summary(run: Run) -> dict[str, Any]:
     }
 
 
-def load_dataset(recipe: Recipe, data_dir: Path | None) -> Dataset:
-    """The data that a recipe names."""
+def load_dataset(recipe: Recipe, data_dir: Path | None, folder: RunFolder | None = None) -> Dataset:
+    """The data that a recipe names, as seen from here or else from where the run in `folder` was started."""
+    location = DataLocation(recipe.data, data_dir)
+    location = location if folder is None else location.found(folder.location)
     return load(
-        recipe.data,
-        data_dir=data_dir,
+        location.source,
+        data_dir=location.data_dir,
         label=recipe.label,
         drop=recipe.drop,
         image_shape=recipe.image_shape,  # pyright: ignore[reportArgumentType]
@@ -268,7 +310,9 @@ def _check_free(folder: RunFolder, overwrite: bool) -> None:
     out = folder.path
     if out.is_file():
         raise RunFolderError(f"cannot make the run folder {out}: there is a file of that name")
-    if not out.exists() or not any(out.iterdir()):
+    if folder.lock.was_held:
+        folder.lock.refuse_others()
+    if folder.is_free:
         return
     if not folder.holds_run:
         raise RunFolderError(

@@ -1,15 +1,26 @@
-"""Atomic writes: a reader sees the old content or the new, never half of either, whenever the power goes."""
+"""Atomic writes: a reader sees the old content or the new, never half of either, whenever the power goes.
+
+What is not finished yet is called `.NAME.TOKEN.part`, and a folder that is being replaced `.NAME.TOKEN.previous`. A
+process that is killed leaves these behind; `sweep` removes them.
+"""
 
 import contextlib
 import errno
 import functools
+import glob
 import os
+import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
+
+# How an operating system says that a folder cannot be renamed, because one of that name is there.
+_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)
+_TRIES = 100
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -19,13 +30,13 @@ def write_file(path: Path, content: bytes) -> None:
         OSError: it cannot be written, and is what it was before; the error names `path`.
     """
     with _naming(path):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = _beside(path, "part")
         try:
-            with os.fdopen(handle, "wb") as file:
+            # A new file's mode is the business of the process's umask, which only the kernel can read in safety.
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -43,45 +54,58 @@ def append_to_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-@contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Let an error of the operating system name the file that was meant, not a temporary one or none."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
 def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
     """Write a folder of files as one unit, in place of whatever folder of that name there was.
 
     The old folder is moved aside before the new one is moved in; `existing_folder` finds it if the power goes
-    between the two.
+    between the two. Of several threads or processes that write the same folder, the last one wins.
 
     Raises:
         OSError: it cannot be written; the error names `path`.
     """
-    previous = _previous(path)
     with _naming(path):
-        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        fresh = _beside(path, "part")
         try:
+            os.mkdir(fresh)
             for name, content in contents.items():
                 write_file(fresh / name, content)
-            os.chmod(fresh, 0o777 & ~_umask())
-            if path.exists():
-                shutil.rmtree(previous, ignore_errors=True)
-                os.rename(path, previous)
-            os.rename(fresh, path)
+            _move_in(fresh, path)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-    shutil.rmtree(previous, ignore_errors=True)
+    for previous in _previous(path):
+        shutil.rmtree(previous, ignore_errors=True)
 
 
 def existing_folder(path: Path) -> Path:
     """The folder last written whole by `write_folder`."""
-    previous = _previous(path)
-    return previous if not path.exists() and previous.exists() else path
+    return path if path.exists() else max(_previous(path), key=_age_key, default=path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder that may be there, with all that is left of attempts to write it.
+
+    Raises:
+        OSError: it cannot be removed; the error names the file that is in the way.
+    """
+    for found in (path, *_previous(path), *_named(path, "part")):
+        if found.is_dir() and not found.is_symlink():
+            shutil.rmtree(found)
+        else:
+            found.unlink(missing_ok=True)
+
+
+def sweep(path: Path, seconds: float = 0.0) -> None:
+    """Remove what killed processes left of their attempts to write `path`, as far as that is possible.
+
+    Args:
+        path: a file or folder, which is left as it is.
+        seconds: leave alone what is younger, where another process may be writing it now.
+    """
+    for remnant in _named(path, "part"):
+        with contextlib.suppress(OSError):
+            if time.time() - remnant.stat().st_mtime >= seconds:
+                remove(remnant)
 
 
 def expanded(path: str | Path) -> Path:
@@ -113,11 +137,43 @@ def _of_this_process() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="aevb-")
 
 
-def _previous(path: Path) -> Path:
-    return path.with_name(f".{path.name}.previous")
+def _move_in(fresh: Path, path: Path) -> None:
+    """Rename `fresh` to `path`, which is moved aside as often as somebody puts it there."""
+    for _ in range(_TRIES):
+        try:
+            os.rename(fresh, path)
+            return
+        except OSError as error:
+            if error.errno not in _OCCUPIED or path.is_file():
+                raise
+        with contextlib.suppress(FileNotFoundError):  # somebody else has just moved it aside
+            os.rename(path, _beside(path, "previous"))
+    raise FileExistsError(errno.EEXIST, "others keep writing this folder", str(path))
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{ending}")
+
+
+def _previous(path: Path) -> list[Path]:
+    return _named(path, "previous")
+
+
+def _named(path: Path, ending: str) -> list[Path]:
+    """What `_beside` has named."""
+    return list(path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.{ending}"))
+
+
+def _age_key(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error of the operating system name the file that was meant, not a temporary one or none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

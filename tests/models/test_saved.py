@@ -171,7 +171,7 @@ def test_saving_replaces_an_older_model(path):
 
 
 def test_a_crash_between_the_two_renames_loses_nothing(path, plain):
-    path.rename(path.with_name(".model.previous"))
+    path.rename(path.with_name(".model.01234567.previous"))
     assert same_bits(load_model(path)[0], plain)
     save_model(path, tiny(seed=1), {})  # and the next save goes on from there
     assert same_bits(load_model(path)[0], tiny(seed=1))

@@ -1,7 +1,11 @@
 """What every command that computes does first: compiled programs kept, the model and the rows at hand."""
 
+import contextlib
+import glob
+import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,17 +16,48 @@ from aevb.run import RunFolder
 from aevb.storage import cache_folder, existing_folder
 from aevb.trained import TrainedModel
 
+# What JAX says where a compiled program that it kept cannot be read, as after a kill while it was written.
+UNREADABLE = re.compile(r"Error reading persistent compilation cache entry for '(?P<name>[^']+)'")
+
 
 def cache_compilations() -> None:
-    """Keep compiled programs from one command to the next, in the user's cache folder.
+    """Keep compiled programs from one command to the next, in the user's cache folder if there is one.
 
-    A cache that JAX's own settings name (`JAX_COMPILATION_CACHE_DIR`) is left alone.
+    A cache that JAX's own settings name (`JAX_COMPILATION_CACHE_DIR`) is left where it is.
     """
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+    if _cache() is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     # A cache that cannot be written or read costs time, nothing else.
     warnings.filterwarnings("ignore", message=".*persistent compilation cache")
+    warnings.filterwarnings("always", message=UNREADABLE.pattern)
+    if not isinstance(warnings.showwarning, _RepairCache):
+        warnings.showwarning = _RepairCache(warnings.showwarning)
+
+
+class _RepairCache:
+    """Shows warnings as before, except those about programs in the cache that cannot be read: these are deleted.
+
+    JAX compiles such a program anew, and keeps it only if there is no file in its place. It tells the program's name,
+    which several files may begin with; the good ones among them are compiled once more.
+    """
+
+    def __init__(self, show: Any):
+        self.show = show
+
+    def __call__(self, message: Any, *about: Any, **options: Any) -> None:
+        unreadable = UNREADABLE.match(str(message))
+        folder = _cache()
+        if unreadable is None or folder is None:
+            self.show(message, *about, **options)
+            return
+        for entry in Path(folder).glob(f"{glob.escape(unreadable['name'])}-*"):
+            with contextlib.suppress(OSError):  # of another user, or already deleted by another process
+                entry.unlink()
+
+
+def _cache() -> str | None:
+    return jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def load_run(path: Path) -> TrainedModel:

@@ -102,12 +102,12 @@ def _rows(
     if data is not None:
         x, _ = rows_for(model, data, data_dir)
         try:
-            x_train = load_dataset(model.recipe, data_dir).x_train if folder.holds_run else None
+            x_train = load_dataset(model.recipe, data_dir, folder).x_train if folder.holds_run else None
         except (AevbError, OSError) as error:
             typer.echo(f"without the training rows to compare with: {error}", err=True)
             x_train = None
         return x, x_train, data
-    dataset = load_dataset(model.recipe, data_dir)
+    dataset = load_dataset(model.recipe, data_dir, folder)
     if dataset.x_test is None or not len(dataset.x_test):
         return dataset.x_train, None, f"{model.recipe.data}, training rows"
     return dataset.x_test, dataset.x_train, f"{model.recipe.data}, test rows"

@@ -17,6 +17,6 @@ def plot(run: RunArgument, data_dir: DataDirOption = None) -> None:
         raise RunFolderError(
             f"{run} is not a run's folder: it has no {folder.metrics.name}. A model saved alone has no records to plot"
         )
-    dataset = load_dataset(model.recipe, data_dir)
+    dataset = load_dataset(model.recipe, data_dir, folder)
     for path in draw_figures(model, dataset, read_records(folder), folder.figures):
         say(path)

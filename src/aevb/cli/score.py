@@ -69,7 +69,7 @@ def _training_rows(run: Path, model: "TrainedModel", wanted: int, data_dir: Path
     if not RunFolder(run).holds_run:
         return None, f"{run} is a model without its run, which knows no training rows"
     try:
-        return load_dataset(model.recipe, data_dir).x_train, ""
+        return load_dataset(model.recipe, data_dir, RunFolder(run)).x_train, ""
     except (AevbError, OSError) as error:
         return None, f"the training rows cannot be read: {error}"
 

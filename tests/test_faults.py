@@ -1,0 +1,122 @@
+"""A run that is killed, or whose disk fills up, before any one of its file operations: the next command works."""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+
+from aevb import run as runs
+from aevb.errors import RunFolderError
+from command_line import quick_compilation, records, without_clock  # noqa: F401
+from faults import Killed, Watch, full_from, killed_before, watched
+
+SETTINGS = {"latents": 1, "hidden": (4,), "steps": 2}
+
+
+def ignore(state):
+    pass
+
+
+def never():
+    return False
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "table.csv"
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    np.savetxt(path, rows, delimiter=",", header="a,b,c", comments="")
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(table, tmp_path_factory):
+    settings = {**SETTINGS, "data": str(table)}
+    return runs.execute(runs.start(settings, tmp_path_factory.mktemp("straight") / "run"), ignore, never)
+
+
+@pytest.fixture
+def trained_before(uninterrupted, monkeypatch):
+    """Runs whose two steps have been computed: what they do with files is all that they do."""
+    first = dataclasses.replace(
+        uninterrupted.state, progress=dataclasses.replace(uninterrupted.state.progress, status="running", step=1)
+    )
+
+    def train(state, plan, data):
+        yield from [first, uninterrupted.state][state.progress.step :]
+
+    monkeypatch.setattr(runs, "load_dataset", lambda *about: uninterrupted.dataset)
+    monkeypatch.setattr(runs, "assemble", lambda *about: uninterrupted.assembly)
+    monkeypatch.setattr(runs, "train", train)
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", -1.0)
+
+
+def new_run(out, table, overwrite=False):
+    settings = {**SETTINGS, "data": str(table)}
+    return runs.execute(runs.start(settings, out, overwrite=overwrite), ignore, never)
+
+
+def next_command(out, table):
+    """What someone does who finds the folder: start, or if that is refused, what the message says."""
+    try:
+        return new_run(out, table)
+    except RunFolderError as error:
+        assert "continue it with --resume, replace it with --overwrite" in str(error)
+        return runs.execute(runs.resume({}, out), ignore, never)
+
+
+def assert_whole(run, uninterrupted):
+    """The folder is that of a run that nothing happened to."""
+    ours, theirs = run.folder, uninterrupted.folder
+    assert sorted(os.listdir(ours.path)) == sorted(os.listdir(theirs.path))
+    assert os.listdir(ours.checkpoint.parent) == os.listdir(theirs.checkpoint.parent)
+    assert ours.recipe.read_bytes() == theirs.recipe.read_bytes()
+    for path in theirs.model.iterdir():
+        assert (ours.model / path.name).read_bytes() == path.read_bytes()
+    for a, b in zip(run.state.arrays, uninterrupted.state.arrays, strict=True):
+        assert np.array_equal(a, b)
+    assert without_clock(records(ours.path)) == without_clock(records(theirs.path))
+    summaries = [without_clock(json.loads(folder.summary.read_text())) for folder in (ours, theirs)]
+    assert summaries[0] == summaries[1]
+
+
+def operations(folder, act):
+    """How many file operations below the folder `act` does."""
+    with watched(Watch(folder)) as watch:
+        act()
+    return len(watch.operations)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_killed_before_each_file_operation(tmp_path, table, uninterrupted, trained_before, overwrite):
+    """What follows is the command that the folder asks for, and, every other time, `--overwrite`."""
+
+    def prepare(out):
+        if overwrite:
+            new_run(out, table)
+
+    prepare(tmp_path / "counted")
+    n = operations(tmp_path / "counted", lambda: new_run(tmp_path / "counted", table, overwrite))
+    assert n > 25
+    for number in range(1, n + 1):
+        out = tmp_path / f"run{number}"
+        prepare(out)
+        with watched(Watch(out, killed_before(number))), pytest.raises(Killed):
+            new_run(out, table, overwrite)
+        run = next_command(out, table) if number % 2 else new_run(out, table, overwrite=True)
+        assert_whole(run, uninterrupted)
+
+
+def test_a_disk_that_is_full_from_each_file_operation_on(tmp_path, table, uninterrupted, trained_before):
+    n = operations(tmp_path / "counted", lambda: new_run(tmp_path / "counted", table))
+    for number in range(1, n + 1):
+        out = tmp_path / f"run{number}"
+        with watched(Watch(out, full_from(number))):
+            try:
+                new_run(out, table)
+            except OSError as error:
+                assert str(out) in str(error.filename)
+                assert error.strerror == "No space left on device"
+        assert_whole(next_command(out, table), uninterrupted)
