@@ -3,6 +3,7 @@
 recipe.toml      the settings
 metrics.jsonl    a line per evaluation
 summary.json     what came out
+rows.safetensors a digest of each row of a file, by split: which rows they were, whatever becomes of the file
 model/           the model, as data
 checkpoint/      the state to resume from
 figures/         pictures
@@ -22,7 +23,7 @@ from typing import Any
 import jax
 
 from aevb.assembly import Assembly, assemble
-from aevb.datasets import Dataset, load
+from aevb.datasets import NAMES, Dataset, RowDigests, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.inference.for_use import for_use
 from aevb.models import choose_prior, learned
@@ -47,6 +48,7 @@ class RunFolder:
         self.model = path / "model"
         self.checkpoint = path / "checkpoint" / "state.safetensors"
         self.figures = path / "figures"
+        self.rows = path / "rows.safetensors"
         self.evaluation = path / "evaluation.json"
 
     @property
@@ -59,7 +61,7 @@ class RunFolder:
         for folder in (self.model, self.checkpoint.parent, self.figures):
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(existing_folder(folder), ignore_errors=True)
-        for file in (self.evaluation, self.summary, self.metrics, self.recipe):
+        for file in (*self.path.glob("evaluation*.json"), self.rows, self.summary, self.metrics, self.recipe):
             file.unlink(missing_ok=True)
 
 
@@ -129,6 +131,9 @@ def start(
     folder.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     write_file(folder.recipe, recipe.to_toml().encode())
     write_file(folder.metrics, b"")
+    if recipe.data not in NAMES:  # the rows of a named set are the published ones, or refused
+        share = 1 - len(assembly.data.train) / dataset.n_train
+        write_file(folder.rows, RowDigests.of(dataset, share, recipe.seed).to_bytes())
     return Run(folder, recipe, dataset, assembly, assembly.start)
 
 

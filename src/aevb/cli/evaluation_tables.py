@@ -19,10 +19,14 @@ MOST_LATENTS = 10
 BIAS = {"down": "biased down", "up": "biased up", "none": "without bias"}
 
 
-def show_evaluation(evaluation: "Evaluation", which: str, written: Sequence[Path]) -> None:
+def show_evaluation(
+    evaluation: "Evaluation", which: str, notes: Sequence[str], written: Sequence[Path]
+) -> None:
     """Print everything: levels with their errors, latents, gaps, reconstructions, and last what is wrong."""
     console = Console(highlight=False)
     write(console, f"{which}: {evaluation.n_rows:,} rows, nats per data point")
+    for note in notes:
+        write(console, note)
     _show_levels(console, evaluation)
     _show_estimates(console, evaluation)
     _show_latents(console, evaluation)
