@@ -28,7 +28,7 @@ from aevb.models import (
     save_model,
 )
 from aevb.models.noise import Noise, seen_through
-from aevb.objectives import Objective, Recognition, row_bounds
+from aevb.objectives import Objective, Recognition
 from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.selection import bound_name, build_objective
@@ -166,10 +166,16 @@ class TrainedModel:
         draws, averages = inference.sample(self.autoencoder, n, jax.random.key(seed))
         return self._undo(averages if means else draws)
 
-    def bounds(self, x: Num[np.ndarray, "rows features"]) -> dict[str, Float[np.ndarray, " rows"]]:
-        """The bound of each row and its parts, nats, in the noise in which the training run evaluated it."""
-        key = evaluation_key(self.recipe.seed)
-        return row_bounds(self.objective, self.autoencoder.model, self.recognition, self.prepare(x), key)
+    def bounds(
+        self,
+        x: Num[np.ndarray, "rows features"],
+        n_draws: int | None = None,
+        show: inference.Show = inference.show_nothing,
+    ) -> dict[str, Float[np.ndarray, " rows"]]:
+        """The bound of each row, its parts and its Monte Carlo error, nats; see `aevb.inference.mean_bounds`."""
+        key, rows = evaluation_key(self.recipe.seed), self.prepare(x)
+        model = self.autoencoder.model
+        return inference.mean_bounds(self.objective, model, self.recognition, rows, key, n_draws, show)
 
     def log_marginal(
         self,
