@@ -14,7 +14,7 @@ from aevb.evaluation.results import (
     TrainingGap,
 )
 from aevb.evaluation.rows import random_rows
-from aevb.evaluation.scores import Scores, score_rows
+from aevb.evaluation.scores import Scores, SecondLook, score_rows
 
 __all__ = [
     "METHODS",
@@ -26,6 +26,7 @@ __all__ = [
     "Mean",
     "Reconstruction",
     "Scores",
+    "SecondLook",
     "TrainingGap",
     "evaluate",
     "find",
