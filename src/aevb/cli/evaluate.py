@@ -84,13 +84,16 @@ def evaluate(
     if rows is not None and rows < len(x):
         x, which = x[random_rows(len(x), rows, seed)], f"{which}, {rows:,} of {len(x):,} at random"
     about = {"methods": methods, "n_samples": samples, "slow_rows": slow_rows, "seed": seed}
+    history, chosen = _history(folder)
     with stages() as show:
-        evaluation = evaluate_model(model, x, x_train=given.x_train, show=show, **about)
+        evaluation = evaluate_model(
+            model, x, x_train=given.x_train, history=history, chosen_step=chosen, show=show, **about
+        )
     settings = {"importance_samples": samples, "seed": seed}
     results = {"data": which, "rows_of_the_run": given.notes, **settings, **evaluation.to_json()}
     written = _write(folder, given.folder_name, evaluation, results, which) if folder.holds_run else []
     if as_json:
-        typer.echo(json.dumps(results, indent=1))
+        typer.echo(_json(results))
     else:
         show_evaluation(evaluation, which, given.notes, written)
 
@@ -143,6 +146,28 @@ def _other_rows(folder: Any, model: "TrainedModel", data: str, data_dir: Path | 
     return _Given(x, x_train if x_train is not None and len(x_train) else None, data, notes, name)
 
 
+def _history(folder: Any) -> tuple[list[dict[str, Any]], int | None]:
+    """The records of the run's evaluations, and the step of the one whose model was kept; none without them."""
+    from aevb.errors import AevbError
+    from aevb.run import read_records
+
+    try:
+        chosen = json.loads(folder.summary.read_bytes()).get("step")
+        return read_records(folder), chosen
+    except (AevbError, OSError, ValueError, AttributeError) as error:
+        if folder.holds_run:
+            typer.echo(f"without the records of training: {error}", err=True)
+        return [], None
+
+
+def _json(results: dict[str, Any]) -> str:
+    from aevb.errors import as_options
+
+    return json.dumps(
+        results | {"findings": [{k: as_options(v) for k, v in f.items()} for f in results["findings"]]}, indent=1
+    )
+
+
 def _write(
     folder: Any, name: str, evaluation: "Evaluation", results: dict[str, Any], which: str
 ) -> list[Path]:
@@ -152,7 +177,7 @@ def _write(
 
     path = folder.evaluation.with_stem(f"evaluation-{name}") if name else folder.evaluation
     try:
-        write_file(path, (json.dumps(results, indent=1) + "\n").encode())
+        write_file(path, f"{_json(results)}\n".encode())
         return [path, *draw_evaluation(evaluation, which, folder.figures / name)]
     except OSError as error:  # someone else's run can be read and not written
         typer.echo(f"not everything could be written: {error}", err=True)
