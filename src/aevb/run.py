@@ -3,6 +3,7 @@
 recipe.toml      the settings
 metrics.jsonl    a line per evaluation
 summary.json     what came out
+rows.safetensors a digest of each row of a file, by split: which rows they were, whatever becomes of the file
 model/           the model, as data
 checkpoint/      the state to resume from
 figures/         pictures
@@ -27,7 +28,7 @@ import jax
 
 from aevb.assembly import Assembly, assemble
 from aevb.data_location import DataLocation
-from aevb.datasets import Dataset, load
+from aevb.datasets import NAMES, Dataset, RowDigests, load
 from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.folder_lock import FolderLock
 from aevb.inference.for_use import for_use
@@ -55,6 +56,7 @@ class RunFolder:
         self.model = path / "model"
         self.checkpoint = path / "checkpoint" / "state.safetensors"
         self.figures = path / "figures"
+        self.rows = path / "rows.safetensors"
         self.evaluation = path / "evaluation.json"
         self.location = path / "data.json"
         self.lock = FolderLock(path)
@@ -75,11 +77,12 @@ class RunFolder:
     @property
     def _written(self) -> tuple[Path, ...]:
         """What is written under the lock; the recipe is the first."""
-        return (self.recipe, self.checkpoint.parent, self.model, self.summary, self.metrics, self.location)
+        records = (self.summary, self.metrics, self.rows, self.location)
+        return (self.recipe, self.checkpoint.parent, self.model, *records)
 
     def clear(self) -> None:
         """Delete the run, and nothing else that somebody may have put beside it."""
-        for path in (*self._written, self.evaluation, self.figures):
+        for path in (*self._written, *self.path.glob("evaluation*.json"), self.figures):
             remove(path)
 
     def sweep(self) -> None:
@@ -159,6 +162,9 @@ def start(
         folder.clear()
         write_file(folder.recipe, recipe.to_toml().encode())
         DataLocation(recipe.data, data_dir).write(folder.location)
+        if recipe.data not in NAMES:  # the rows of a named set are the published ones, or refused
+            share = 1 - len(assembly.data.train) / dataset.n_train
+            write_file(folder.rows, RowDigests.of(dataset, share, recipe.seed).to_bytes())
         folder.checkpoint.parent.mkdir()
         write_file(folder.metrics, b"")
     return Run(folder, recipe, dataset, assembly, assembly.start)

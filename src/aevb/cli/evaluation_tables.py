@@ -18,15 +18,25 @@ if TYPE_CHECKING:
 MOST_LATENTS = 10
 BIAS = {"down": "biased down", "up": "biased up", "none": "without bias"}
 
+POSITIVE = (
+    "Above 0 is no mistake: a density is per unit of the data and no probability. It exceeds 1, and its logarithm 0, "
+    "where values lie closer together than one unit."
+)
 
-def show_evaluation(evaluation: "Evaluation", which: str, written: Sequence[Path]) -> None:
+
+def show_evaluation(
+    evaluation: "Evaluation", which: str, notes: Sequence[str], written: Sequence[Path]
+) -> None:
     """Print everything: levels with their errors, latents, gaps, reconstructions, and last what is wrong."""
     console = Terminal()
     write(console, f"{which}: {evaluation.n_rows:,} rows, nats per data point")
+    for note in notes:
+        write(console, note)
     _show_levels(console, evaluation)
     _show_estimates(console, evaluation)
     _show_latents(console, evaluation)
     _show_gaps(console, evaluation)
+    _show_samples(console, evaluation)
     _show_findings(console, evaluation)
     if written:
         write(console, f"Everything is in {written[0]}, with figures in {written[-1].parent}.")
@@ -41,7 +51,8 @@ def _table(*columns: str) -> Table:
 
 def _show_levels(console: Console, e: "Evaluation") -> None:
     table = _table("", "mean", "Monte Carlo error", "sampling error")
-    table.add_row(e.bound_name, _number(e.bound.value), "", _number(e.bound.sampling_error, 3))
+    errors = (_number(error, 3) for error in (e.bound_monte_carlo_error, e.bound.sampling_error))
+    table.add_row(e.bound_name, _number(e.bound.value), *errors)
     for name, part in e.parts.items():
         table.add_row(f"  {name}", _number(part.value), "", _number(part.sampling_error, 3))
     for marginal in e.marginals:
@@ -56,6 +67,11 @@ def _show_levels(console: Console, e: "Evaluation") -> None:
         console,
         "Monte Carlo error: of the estimate for these rows. Sampling error: of their mean, over rows.",
     )
+    if e.independent is not None:
+        table_free = f"{_number(e.independent.log_p)}; the bound is {e.independent.difference.value:+.2f} from it"
+        write(console, f"log p(x) of independent columns fitted to the same training rows: {table_free}.")
+    if max(e.bound.value, *(marginal.mean for marginal in e.marginals)) > 0:
+        write(console, POSITIVE)
     if e.bits is not None:
         write(console, f"Bits per dimension: {e.bits.basis}.")
     elif e.is_normalized:
@@ -167,6 +183,18 @@ def _show_gaps(console: Console, e: "Evaluation") -> None:
 
 def _add_gap(table: Table, name: str, value: float, error: float) -> None:
     table.add_row(f"  {name}", _number(value, 3), _number(error, 3))
+
+
+def _show_samples(console: Console, e: "Evaluation") -> None:
+    """How far samples are from the rows."""
+    if (found := e.simulated) is None:
+        return
+    column, distance = found.farthest
+    said = f"{distance:.2f} in the distribution of a column ({e.names[column]}; chance: {found.distance_by_chance:.2f})"
+    if len(found.columns) > 1:
+        largest = abs(found.difference).max()
+        said += f", {largest:.2f} in the correlation of a pair (chance: {found.difference_by_chance:.2f})"
+    write(console, f"Samples are off from {found.n_rows:,} rows by at most {said}.")
 
 
 def _show_findings(console: Console, e: "Evaluation") -> None:

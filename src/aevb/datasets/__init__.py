@@ -2,8 +2,10 @@
 
 from aevb.datasets.checks import check_observed, check_rows, check_support, name_cell
 from aevb.datasets.dataset import Dataset, split_rows
+from aevb.datasets.digests import RowDigests, Split, row_digests
 from aevb.datasets.independent import independent_log_likelihood
 from aevb.datasets.loading import load, load_rows
+from aevb.datasets.repeated import RepeatedColumn, describe_repeated, repeated_columns
 from aevb.datasets.scaling import Scaling
 from aevb.datasets.sources import NAMES, DatasetInfo, describe
 from aevb.datasets.tables import Table, from_frame
@@ -12,16 +14,22 @@ __all__ = [
     "NAMES",
     "Dataset",
     "DatasetInfo",
+    "RepeatedColumn",
+    "RowDigests",
     "Scaling",
+    "Split",
     "Table",
     "check_observed",
     "check_rows",
     "check_support",
     "describe",
+    "describe_repeated",
     "from_frame",
     "independent_log_likelihood",
     "load",
     "load_rows",
     "name_cell",
+    "repeated_columns",
+    "row_digests",
     "split_rows",
 ]

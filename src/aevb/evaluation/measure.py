@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +14,14 @@ from jaxtyping import Float
 from aevb import inference
 from aevb.errors import InvalidRecipeError
 from aevb.evaluation.bits import bits_per_dimension
-from aevb.evaluation.findings import LEAST_ROWS, find
+from aevb.evaluation.columns import (
+    against_independent,
+    column_names,
+    heavy_tails,
+    repeated_under_density,
+)
+from aevb.evaluation.findings import find
+from aevb.evaluation.history import read_history
 from aevb.evaluation.methods import FOR_ALL_ROWS, make_method
 from aevb.evaluation.results import (
     Evaluation,
@@ -34,12 +41,15 @@ from aevb.evaluation.rows import (
     share_below,
     show_no_stage,
 )
-from aevb.inference import Importance, MarginalEstimate
+from aevb.evaluation.rules_of_codes import LEAST_ROWS
+from aevb.evaluation.simulated import hold_against
+from aevb.inference import Importance, MarginalEstimate, error_of_mean
 from aevb.inference.diagnostics import latent_diagnostics
 from aevb.inference.gaps import inference_gaps
 from aevb.inference.importance import covers, curve_sizes
 from aevb.trained import TrainedModel
 
+History = Sequence[Mapping[str, Any]]
 # Rows for what costs more per row than the bound and importance sampling do, a random subset of those given.
 SLOW_ROWS = 100
 LATENT_ROWS = 2000
@@ -56,6 +66,8 @@ def evaluate(
     slow_rows: int = SLOW_ROWS,
     seed: int = 0,
     x_train: TrainingData | None = None,
+    history: History = (),
+    chosen_step: int | None = None,
     show: ShowStage = show_no_stage,
 ) -> Evaluation:
     """How good a model is on these rows, where it falls short, and what to try.
@@ -68,6 +80,9 @@ def evaluate(
         slow_rows: rows for the methods that are too slow for all of them, a random subset.
         seed: of all randomness, the choice of subsets included.
         x_train: the rows that it was trained on, to look for overfitting; not if they are `x`.
+        history: records of the training run's evaluations, to look for how it went: the lines of `metrics.jsonl`,
+            `VAE.history_`.
+        chosen_step: the step of the record whose model this is; the last one's if not given.
         show: called with a stage's name and the share of it that is done.
 
     Raises:
@@ -87,6 +102,9 @@ def evaluate(
     first, rows = estimates[0]
     same = [_on_same_rows(estimates[0], other) for other in estimates]
     bits, no_bits = bits_per_dimension(model, x[rows], first, np.sum(~np.isnan(given[rows]), axis=1))
+    repeated = repeated_under_density(model, x if x_train is None else x_train)
+    independent = against_independent(model, given, bounds["bound"], x_train)
+    start = math.nan if independent is None else independent.log_p
     some = given[random_rows(len(given), LATENT_ROWS, seed)]
     latents = latent_diagnostics(
         model.autoencoder, some, jax.random.key(seed), show=functools.partial(show, "latents")
@@ -96,6 +114,8 @@ def evaluate(
         bound_name=model.bound,
         is_normalized=model.is_normalized,
         bound=Mean.of(bounds["bound"]),
+        bound_monte_carlo_error=error_of_mean(bounds["bound"], bounds["monte_carlo_error"]),
+        bound_median=float(np.median(bounds["bound"])),
         parts={name: Mean.of(bounds[name]) for name in ("reconstruction", "kl")},
         parts_note=model.objective.parts_note,
         marginals=tuple(
@@ -109,8 +129,13 @@ def evaluate(
         latents=latents,
         gaps=_gaps(model, given, seed, show),
         reconstruction=_reconstruction(model, x),
-        n_constant=_count_constant(model, given),
+        repeated=repeated,
+        tails=heavy_tails(model, x, repeated),
+        names=column_names(model),
         training=None if x_train is None else _training_gap(model, x, bounds["bound"], x_train, seed),
+        independent=independent,
+        simulated=hold_against(model, x, repeated, seed),
+        history=read_history(history, chosen_step, start),
     )
     return dataclasses.replace(evaluation, findings=find(evaluation), not_checked=_not_checked(evaluation))
 
@@ -192,14 +217,6 @@ def _reconstruction(model: TrainedModel, x: Data) -> Reconstruction:
     return Reconstruction(math.sqrt(mse), mse, unit, 1 - mse / variance if variance > 0 else math.nan)
 
 
-def _count_constant(model: TrainedModel, given: np.ndarray) -> int:
-    """Columns with one value only, where the likelihood is a density; of few rows nothing can be told."""
-    if len(given) < LEAST_ROWS or not model.autoencoder.model.decoder.is_density:
-        return 0
-    observed = np.where(np.isnan(given), given[:1], given)
-    return int(np.sum(np.all(observed == given[:1], axis=0)))
-
-
 def _training_gap(
     model: TrainedModel, x: Data, bound: Float[np.ndarray, " rows"], x_train: TrainingData, seed: int
 ) -> TrainingGap:
@@ -212,7 +229,7 @@ def _training_gap(
         mean.value - other.value,
         math.hypot(mean.sampling_error, other.sampling_error),
         float(np.mean(share_below(bound, at_training))),
-        count_shared(x, x_train),
+        *count_shared(x, x_train),
     )
 
 
@@ -221,6 +238,18 @@ def _not_checked(evaluation: Evaluation) -> tuple[str, ...]:
     missing = []
     if evaluation.training is None:
         missing.append("overfitting: these are the training rows, or none came along to compare with")
+    if evaluation.history is None:
+        missing.append("how training went: its records did not come along")
+    elif evaluation.history.rise is None:
+        missing.append(
+            "whether training had come to its end: too few evaluations, or the model is not that of the last one"
+        )
+    if evaluation.simulated is None:
+        missing.append("samples against rows: too few rows, or too much of them is missing")
+    if evaluation.independent is None:
+        missing.append(
+            "the bound against independent columns: the value is no bound, or a column has one value only"
+        )
     if evaluation.gaps is None:
         missing.append(
             "amortization and approximation gap: discrete codes are not refined by gradients, and log p(x) cannot be "

@@ -6,22 +6,37 @@ from typing import Any, Literal
 
 import numpy as np
 
+from aevb.datasets import RepeatedColumn
+from aevb.evaluation.history import TrainingHistory
+from aevb.evaluation.simulated import Simulated
 from aevb.inference import MarginalEstimate
 from aevb.inference.diagnostics import LatentDiagnostics
 from aevb.selection import bound_key
 
 Kind = Literal[
+    "diverged",
+    "heavy tails",
+    "undertrained",
     "posterior collapse",
     "unused latents",
     "overfitting",
+    "below independent columns",
+    "unlike the data",
     "training rows",
-    "constant columns",
+    "repeated values",
     "support not covered",
     "unreliable importance weights",
     "prior mismatch",
     "weak encoder",
     "improper likelihood",
 ]
+
+
+# What is written as it is, a group of numbers each.
+GROUPS = (
+    *("marginals", "bits", "no_bits", "gaps", "training", "independent", "history", "repeated", "tails"),
+    *("findings", "not_checked"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +165,7 @@ class TrainingGap:
         share_above: the probability that a random training row has a higher bound than a random evaluated one; 1/2
             where the two do not differ.
         n_shared: evaluated rows that are equal to some training row.
+        n_by_chance: how many would be, if they were other rows of the same kind.
     """
 
     n_rows: int
@@ -158,6 +174,37 @@ class TrainingGap:
     gap_error: float
     share_above: float
     n_shared: int
+    n_by_chance: float
+
+
+@dataclasses.dataclass(frozen=True)
+class AgainstIndependent:
+    """The bound against log p(x) of the rows under independent columns fitted to the training rows, nats.
+
+    Args:
+        log_p: the mean log p(x) of independent columns.
+        difference: the bound less that, over rows.
+        median: of that difference.
+    """
+
+    log_p: float
+    difference: Mean
+    median: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Tail:
+    """A column with values far from all others.
+
+    Args:
+        column: its number.
+        name: what it is called.
+        width: the distance of its 0.5% and 99.5% quantiles in distances of its quartiles: 3.8 for a normal one.
+    """
+
+    column: int
+    name: str
+    width: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +231,8 @@ class Evaluation:
         bound_name: what the bound is called.
         is_normalized: whether the likelihood is a density or mass function of such rows.
         bound: the objective's bound.
+        bound_monte_carlo_error: of its mean, for these rows.
+        bound_median: over rows.
         parts: its named parts.
         parts_note: what they are, where their difference is not the bound.
         marginals: log p(x) by each method; a cross-entropy where the likelihood is not normalized.
@@ -192,8 +241,13 @@ class Evaluation:
         latents: how the latents are used, on `latents.n_rows` random rows.
         gaps: None for discrete codes.
         reconstruction: the error of reconstructions.
-        n_constant: columns with one value only, under a density.
+        repeated: columns whose values repeat, under a density.
+        tails: columns with heavy tails, under a density.
+        names: what each column is called.
         training: None where no training rows were given.
+        independent: None where the objective's value is no bound, or a density has no limit.
+        simulated: samples against these rows; None where these are too few.
+        history: of the training; None where it did not come along.
         findings: what is wrong and what to try.
         not_checked: what could not be looked at, and why.
     """
@@ -202,6 +256,8 @@ class Evaluation:
     bound_name: str
     is_normalized: bool
     bound: Mean
+    bound_monte_carlo_error: float
+    bound_median: float
     parts: dict[str, Mean]
     parts_note: str
     marginals: tuple[Marginal, ...]
@@ -210,8 +266,13 @@ class Evaluation:
     latents: LatentDiagnostics
     gaps: Gaps | None
     reconstruction: Reconstruction
-    n_constant: int
+    repeated: tuple[RepeatedColumn, ...]
+    tails: tuple[Tail, ...]
+    names: tuple[str, ...]
     training: TrainingGap | None
+    independent: AgainstIndependent | None
+    simulated: Simulated | None
+    history: TrainingHistory | None
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[str, ...] = ()
 
@@ -227,6 +288,7 @@ class Evaluation:
             "rows": self.n_rows,
             "unit": "nats per data point",
             bound: self.bound.value,
+            f"{bound}_monte_carlo_error": self.bound_monte_carlo_error,
             f"{bound}_sampling_error": self.bound.sampling_error,
             **{name: part.value for name, part in self.parts.items()},
             **{f"{name}_sampling_error": part.sampling_error for name, part in self.parts.items()},
@@ -236,8 +298,8 @@ class Evaluation:
             f"{self.log_p_name}_sampling_error": first.sampling_error,
             **{f"{name}_median": value for name, value in first.medians.items()},
         }
-        groups = ("marginals", "bits", "no_bits", "gaps", "training", "findings", "not_checked")
-        nested = {name: getattr(self, name) for name in groups}
+        nested = {name: getattr(self, name) for name in GROUPS}
+        nested["simulated"] = None if self.simulated is None else self.simulated.summary(self.names)
         nested["latents"] = dataclasses.asdict(self.latents) | {
             "most_information": self.latents.most_information,
             "is_capped": self.latents.is_capped,

@@ -1,9 +1,11 @@
 """Some of many rows, and where one row lies among others."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Int, Num
+
+from aevb.datasets import row_digests
 
 Data = Num[np.ndarray, "rows features"]
 TrainingData = Num[np.ndarray, "training features"]
@@ -28,14 +30,12 @@ def share_below(
     return np.asarray(sides[0] + sides[1], np.float64) / (2 * len(ordered))
 
 
-def count_shared(x: Data, others: TrainingData) -> int:
-    """How many rows of `x` are equal, value by value, to one of the others."""
-    known = {row for block in _blocks(others) for row in block}
-    return sum(row in known for block in _blocks(x) for row in block)
+def count_shared(x: Data, others: TrainingData) -> tuple[int, float]:
+    """How many rows of `x` are equal, value by value, to one of the others; and how many are to be expected.
 
-
-def _blocks(x: np.ndarray, size: int = 10_000) -> Iterator[list[bytes]]:
-    """Rows as bytes that are equal where their numbers are, whatever the type."""
-    for start in range(0, len(x), size):
-        rows = np.ascontiguousarray(x[start : start + size], np.float64) + 0.0  # of -0.0 this is 0.0
-        yield [row.tobytes() for row in rows]
+    Rows of few different values are equal by chance: as often as one of the others has a twin among them.
+    """
+    known = row_digests(others)
+    _, place, counts = np.unique(known, return_inverse=True, return_counts=True)
+    by_chance = float(np.mean(counts[place] > 1))
+    return int(np.isin(row_digests(x), known).sum()), by_chance * len(x)
