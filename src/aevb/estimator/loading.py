@@ -6,7 +6,8 @@ from pathlib import Path
 import equinox as eqx
 import numpy as np
 
-from aevb.estimator.vae import ARGUMENT_NAMES, VAE
+from aevb.estimator.settings import ARGUMENT_NAMES
+from aevb.estimator.vae import VAE
 from aevb.models import BayesianDecoder
 from aevb.networks import Network, OverRows
 from aevb.run import RunFolder

@@ -11,11 +11,13 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from aevb.assembly import assemble, build_plan
-from aevb.datasets import Dataset, check_rows, from_frame
+from aevb.datasets import Dataset, check_rows
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.estimator.fitting import Fit
+from aevb.estimator.reading import read_rows
+from aevb.estimator.settings import recipe_of, refuse_changes
 from aevb.inference import (
     Importance,
     ImportanceImputation,
@@ -23,20 +25,11 @@ from aevb.inference import (
     MetropolisWithinGibbs,
     PseudoGibbs,
 )
-from aevb.inference.for_use import for_use
-from aevb.recipe import Recipe
-from aevb.run import trained_model
-from aevb.selection import build_objective
-from aevb.trained import TrainedModel
-from aevb.training import Plan, TrainingData, TrainingState, train
+from aevb.training import train
 
-# Constructor arguments that go by another name in a recipe.
-_RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples", "n_categories": "categories"}
-ARGUMENT_NAMES = {name: argument for argument, name in _RECIPE_NAMES.items()}
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
 }
-_NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state"}
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -192,7 +185,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             InvalidRecipeError: a constructor argument is wrong.
             NonFiniteBoundError: training diverged.
         """
-        return self._train(*self._start(X))
+        return self._train(self._start(X))
 
     def partial_fit(self, X: Any, y: Any = None) -> "VAE":
         """Take one more pass, over the rows of `X`; the first call also fits the scaling and builds the model.
@@ -214,17 +207,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "belong to the rows of one fit"
             )
         if not hasattr(self, "model_"):
-            return self._train(*self._start(X, validation=0.0, patience=None), epochs=1)
-        self._refuse_changes()
-        rows = self.model_.prepare(self._rows(X), training=True)
-        plan = build_plan(self.model_.recipe, len(rows))
-        state = getattr(self, "_state", None) or TrainingState.start(
-            self.model_.trainable, build_objective(self.model_.recipe, self.model_.trainable), plan.optimizer
-        )
-        progress = replace(state.progress, status="running", best=None)
-        state = replace(state, best_autoencoder=None, progress=progress)
-        plan = replace(plan, steps=None, seconds=None, patience=None)
-        return self._train(self.model_, plan, state, TrainingData(rows), progress.epoch + 1)
+            fit = self._start(X, validation=0.0, patience=None)
+            return self._train(replace(fit, plan=replace(fit.plan, epochs=1)))
+        refuse_changes(self.model_.recipe, self.get_params(deep=False))
+        return self._train(Fit.further(self.model_, self._rows(X), getattr(self, "_state", None)))
 
     def transform(self, X: Any) -> Float[np.ndarray, "rows latents"]:
         """The mean of q(z|x) for each row, in the input's float type.
@@ -322,69 +308,32 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model_.save(path)
 
-    def _settings(self) -> dict[str, Any]:
-        """The constructor's arguments under their names in a recipe."""
-        arguments: dict[str, Any] = self.get_params(deep=False)
-        return {_RECIPE_NAMES.get(k, k): v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
-
-    def _refuse_changes(self) -> None:
-        """Refuse to go on with other settings than those that the model was made with."""
-        made, now = self.model_.recipe, Recipe.parse({"data": "X", **self._settings()}, source="VAE")
-        free = {"epochs", "validation", "patience"}
-        changed = [k for k in self._settings() if k not in free and getattr(made, k) != getattr(now, k)]
-        if changed:
-            names = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)
-            raise InvalidRecipeError(
-                f"partial_fit goes on with the settings of the first call, but {names} changed since: call fit"
-            )
-
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return self._read(X, reset=False)
+        return read_rows(self, X, reset=False)
 
-    def _read(self, X: Any, *, reset: bool) -> np.ndarray:
-        """The rows as an array, with scikit-learn's checks, and of a data frame also ours, which name the column."""
-        if not hasattr(X, "columns"):
-            least = 2 if reset else 1
-            checks: Any = {"dtype": "numeric", "ensure_all_finite": False, "ensure_min_samples": least}
-            return np.asarray(validate_data(self, X, reset=reset, **checks))
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        return from_frame(X, name="X").x
-
-    def _start(self, X: Any, **changes: Any) -> tuple[TrainedModel, Plan, TrainingState, TrainingData]:
-        """Check rows and settings: the model before its first step, the plan, the state and the data."""
-        x = self._read(X, reset=True)
+    def _start(self, X: Any, **changes: Any) -> Fit:
+        """Check rows and settings: a fit before its first step, with settings of the recipe changed."""
+        x = read_rows(self, X, reset=True)
         names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
         self._seed = _seed(self.random_state)
-        settings = {**self._settings(), **changes}
-        names_here = {**ARGUMENT_NAMES, "seed": "random_state"}
-        recipe = Recipe.parse({"data": "X", "seed": self._seed, **settings}, source="VAE", names=names_here)
+        recipe = recipe_of(self.get_params(deep=False), self._seed, **changes)
         x = check_rows(x, name="X", feature_names=names, allow_missing=recipe.missing == "nan")
         dataset = Dataset("X", x, image_shape=self.image_shape, feature_names=names)
-        assembly = assemble(recipe, dataset, (self.encoder_network, self.decoder_network))
-        state = assembly.start
-        return trained_model(state, recipe, dataset, assembly), assembly.plan, state, assembly.data
+        return Fit.new(recipe, dataset, (self.encoder_network, self.decoder_network))
 
-    def _train(
-        self,
-        model: TrainedModel,
-        plan: Plan,
-        state: TrainingState,
-        data: TrainingData,
-        epochs: int | None = None,
-    ) -> "VAE":
-        """Train to the end of the plan, or to another number of epochs, and set the fitted attributes."""
-        plan = plan if epochs is None else replace(plan, epochs=epochs)
-        state = deque(train(state, plan, data), maxlen=1).pop()
-        self._state = state
-        autoencoder = for_use(state.chosen, model.recipe.seed)
-        self.model_ = replace(model, autoencoder=autoencoder, importance_samples=self.n_importance_samples)
-        self.history_ = list(state.progress.history)
-        self.n_iter_ = state.progress.epoch
-        self.bound_ = model.bound
-        if state.progress.status == "diverged":
+    def _train(self, fit: Fit) -> "VAE":
+        """Train to the end of the plan, and set the fitted attributes."""
+        fit = fit.at(deque(train(fit.state, fit.plan, fit.data), maxlen=1).pop())
+        progress = fit.state.progress
+        self._state = fit.state
+        self.model_ = fit.trained(self.n_importance_samples)
+        self.history_ = list(progress.history)
+        self.n_iter_ = progress.epoch
+        self.bound_ = fit.model.bound
+        if progress.status == "diverged":
             raise NonFiniteBoundError(
-                f"training stopped: at {state.progress.message}. The estimator holds the model from before that "
+                f"training stopped: at {progress.message}. The estimator holds the model from before that "
                 f"step. Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
             )
         return self
