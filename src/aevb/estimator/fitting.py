@@ -1,6 +1,8 @@
 """A fit of `VAE`: what it starts from, and where it is."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Num
@@ -13,6 +15,7 @@ from aevb.run import trained_model
 from aevb.selection import build_objective
 from aevb.trained import TrainedModel
 from aevb.training import Plan, TrainingData, TrainingState
+from aevb.training.state import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Fit:
         if state is None:
             objective = build_objective(model.recipe, model.trainable)
             state = TrainingState.start(model.trainable, objective, plan.optimizer)
+            state = dataclasses.replace(state, progress=_taken_up(model.history))
         progress = dataclasses.replace(state.progress, status="running", best=None)
         state = dataclasses.replace(state, best_autoencoder=None, progress=progress)
         plan = dataclasses.replace(plan, epochs=progress.epoch + 1, steps=None, seconds=None, patience=None)
@@ -65,7 +69,31 @@ class Fit:
         """The fit in another state."""
         return dataclasses.replace(self, state=state)
 
+    @property
+    def share_done(self) -> float:
+        """How much of the budget is used up: of the one that will end the fit, if there are several."""
+        at, plan = self.state.progress, self.plan
+        shares = (
+            (at.epoch + at.batch * plan.batch_size / len(self.data.train), plan.epochs),
+            (at.step, plan.steps),
+            (at.seconds, plan.seconds),
+        )
+        return min(1.0, max((done / budget for done, budget in shares if budget), default=0.0))
+
     def trained(self, importance_samples: int) -> TrainedModel:
         """The model that its state stands for, with the number of draws with which its estimator scores."""
-        autoencoder = for_use(self.state.chosen, self.model.recipe.seed)
-        return dataclasses.replace(self.model, autoencoder=autoencoder, importance_samples=importance_samples)
+        return dataclasses.replace(
+            self.model,
+            autoencoder=for_use(self.state.chosen, self.model.recipe.seed),
+            importance_samples=importance_samples,
+            history=self.state.progress.history,
+        )
+
+
+def _taken_up(history: Sequence[Mapping[str, Any]]) -> Progress:
+    """Where a model is that was loaded, as far as its history tells."""
+    if not history:
+        return Progress()
+    last = history[-1]
+    counts = {name: last[name] for name in ("epoch", "step", "samples_seen", "seconds")}
+    return Progress(**counts, history=tuple(map(dict, history)))

@@ -9,7 +9,7 @@ from aevb.recipe import Recipe
 # Constructor arguments that go by another name in a recipe.
 RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples", "n_categories": "categories"}
 ARGUMENT_NAMES = {name: argument for argument, name in RECIPE_NAMES.items()}
-_NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state"}
+_NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state", "verbose"}
 # What the pieces of `partial_fit` need not have in common.
 _OF_ONE_FIT = {"epochs", "validation", "patience"}
 

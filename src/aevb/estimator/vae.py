@@ -1,6 +1,6 @@
 """`VAE`: a variational auto-encoder as a scikit-learn estimator."""
 
-from collections import deque
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from aevb.datasets import Dataset, check_rows
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.estimator.fitting import Fit
-from aevb.estimator.reading import read_rows
+from aevb.estimator.progress import progress
+from aevb.estimator.reading import as_dense, read_rows
 from aevb.estimator.settings import recipe_of, refuse_changes
 from aevb.inference import (
     Importance,
@@ -30,6 +31,11 @@ from aevb.training import train
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
 }
+
+BLACK_AND_WHITE = (
+    "the model learned grey pixels under a Bernoulli likelihood, whose draws are black and white: "
+    "sample(n, means=True) gives grey ones"
+)
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -66,7 +72,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             "wake-sleep" on the encoder's weights, too.
         weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
-        image_shape: height and width, where a row is an image; unsigned bytes are taken for pixels without it.
+        image_shape: height and width, where a row is an image; `fit` knows it of an array of images, `(rows, height,
+            width)`.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
         missing: "error", or "nan": NaN is a missing value, and the model learns from what is observed. This assumes
             values missing at random: given what is observed, whether a value is missing does not depend on it. Of a
@@ -87,10 +94,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             not.
         decoder_network: an Equinox module from one code to features, in place of an MLP.
         random_state: seed of all randomness.
+        verbose: 0 for silence; 1 for a progress bar, on a terminal or in a notebook, and a line of what came out.
 
     Attributes:
         model_: the trained model, an `aevb.trained.TrainedModel`.
-        history_: an evaluation record per epoch, a dict.
+        history_: an evaluation record per epoch, a dict. It is saved with the model, and loaded.
         bound_: what the bound is: "evidence lower bound", or "cross-entropy bound" for grey pixels under a
             Bernoulli likelihood, whose values are no log densities.
         n_iter_: epochs taken.
@@ -140,6 +148,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         encoder_network: eqx.Module | None = None,
         decoder_network: eqx.Module | None = None,
         random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.n_latents = n_latents
         self.hidden = hidden
@@ -176,14 +185,23 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.encoder_network = encoder_network
         self.decoder_network = decoder_network
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> "VAE":
-        """Train on the rows of `X`, shape `(rows, features)`; `y` is ignored.
+        """Train on the rows of `X`; `y` is ignored.
+
+        Args:
+            X: an array of shape `(rows, features)`, a data frame, or grey images, `(rows, height, width)` or
+                `(rows, height, width, 1)`. Masked cells of a masked array are missing values, as NaN is. A SciPy
+                sparse matrix is made dense.
+            y: nothing.
 
         Raises:
             InvalidDataError: values that cannot be used; the message names the first.
             InvalidRecipeError: a constructor argument is wrong.
             NonFiniteBoundError: training diverged.
+            KeyboardInterrupt: someone interrupted it, in a notebook or with Ctrl-C. What was learned until then is
+                kept: `model_` and `history_` are set, every method works, and `partial_fit` goes on.
         """
         return self._train(self._start(X))
 
@@ -223,7 +241,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def inverse_transform(self, Z: Any) -> Float[np.ndarray, "rows features"]:
         """The mean of p(x|z) for each code, in the data's units."""
         check_is_fitted(self)
-        z = np.asarray(Z)
+        z = np.asarray(as_dense(Z, "Z"))
         return self.model_.decode(z).astype(_float_type(z))
 
     def reconstruct(self, X: Any) -> Float[np.ndarray, "rows features"]:
@@ -235,19 +253,26 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.model_.reconstruct(x).astype(_float_type(x))
 
     def sample(
-        self, n_samples: int = 1, *, random_state: int | None = None
+        self, n_samples: int = 1, *, means: bool = False, random_state: int | None = None
     ) -> Float[np.ndarray, "n features"]:
         """`n_samples` draws of x from the model, in the data's units.
 
+        Where grey pixels were trained on under a Bernoulli likelihood, draws are black and white, which a warning says:
+        `means=True` gives grey ones.
+
         Args:
             n_samples: how many.
+            means: give the means of p(x|z) at draws of z, without the noise of p(x|z).
             random_state: seed; None goes on from `self.random_state`, and gives the same draws every time.
 
         Raises:
             InvalidRecipeError: `n_samples` below 1.
         """
         check_is_fitted(self)
-        return self.model_.sample(n_samples, self._seed if random_state is None else _seed(random_state))
+        if not (means or self.model_.is_normalized):
+            warnings.warn(BLACK_AND_WHITE, stacklevel=2)
+        seed = self._seed if random_state is None else _seed(random_state)
+        return self.model_.sample(n_samples, seed, means=means)
 
     def elbo(self, X: Any) -> Float[np.ndarray, " rows"]:
         """The bound of each row, nats; see `bound_` for whether it bounds a log-likelihood."""
@@ -310,33 +335,50 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return read_rows(self, X, reset=False)
+        return read_rows(self, X, reset=False, image_shape=self.model_.image_shape)[0]
 
     def _start(self, X: Any, **changes: Any) -> Fit:
         """Check rows and settings: a fit before its first step, with settings of the recipe changed."""
-        x = read_rows(self, X, reset=True)
+        x, image_shape = read_rows(self, X, reset=True, image_shape=self.image_shape)
         names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
         self._seed = _seed(self.random_state)
         recipe = recipe_of(self.get_params(deep=False), self._seed, **changes)
         x = check_rows(x, name="X", feature_names=names, allow_missing=recipe.missing == "nan")
-        dataset = Dataset("X", x, image_shape=self.image_shape, feature_names=names)
+        dataset = Dataset("X", x, image_shape=image_shape, feature_names=names)
         return Fit.new(recipe, dataset, (self.encoder_network, self.decoder_network))
 
     def _train(self, fit: Fit) -> "VAE":
-        """Train to the end of the plan, and set the fitted attributes."""
-        fit = fit.at(deque(train(fit.state, fit.plan, fit.data), maxlen=1).pop())
-        progress = fit.state.progress
-        self._state = fit.state
-        self.model_ = fit.trained(self.n_importance_samples)
-        self.history_ = list(progress.history)
-        self.n_iter_ = progress.epoch
-        self.bound_ = fit.model.bound
-        if progress.status == "diverged":
+        """Train to the end of the plan, and set the fitted attributes, also where something stops it on the way."""
+        started = fit.state.progress.step
+        with progress(self.verbose, fit) as show:
+            try:
+                for state in train(fit.state, fit.plan, fit.data):
+                    fit = fit.at(state)
+                    show(fit)
+            except BaseException as stop:
+                at = fit.state.progress
+                if at.step > started:
+                    self._keep(fit)
+                    stop.add_note(
+                        f"The estimator holds the model as of step {at.step:,} (epoch {at.epoch} was the last full "
+                        "one): use it as it is, or go on with partial_fit."
+                    )
+                raise
+        self._keep(fit)
+        if fit.state.progress.status == "diverged":
             raise NonFiniteBoundError(
-                f"training stopped: at {progress.message}. The estimator holds the model from before that "
+                f"training stopped: at {fit.state.progress.message}. The estimator holds the model from before that "
                 f"step. Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
             )
         return self
+
+    def _keep(self, fit: Fit) -> None:
+        """Set the fitted attributes."""
+        self._state = fit.state
+        self.model_ = fit.trained(self.n_importance_samples)
+        self.history_ = list(fit.state.progress.history)
+        self.n_iter_ = fit.state.progress.epoch
+        self.bound_ = fit.model.bound
 
     @property
     def _n_features_out(self) -> int:
@@ -345,6 +387,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn should know: codes keep the input's float type, and whether NaN is welcome."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self.missing == "nan"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
