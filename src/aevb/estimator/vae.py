@@ -274,9 +274,25 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         seed = self._seed if random_state is None else _seed(random_state)
         return self.model_.sample(n_samples, seed, means=means)
 
-    def elbo(self, X: Any) -> Float[np.ndarray, " rows"]:
-        """The bound of each row, nats; see `bound_` for whether it bounds a log-likelihood."""
-        return self.model_.bounds(self._rows(X))["bound"]
+    def elbo(self, X: Any, *, n_draws: int = 64, return_error: bool = False) -> Any:
+        """The bound of each row, nats; see `bound_` for whether it bounds a log-likelihood.
+
+        A mean over draws of z, which can lie above log p(x) by its Monte Carlo error. A row's bound depends on that
+        row alone.
+
+        Args:
+            X: the rows.
+            n_draws: draws of z per row, at least 2; the error falls with their square root.
+            return_error: return the standard error of each row's bound, too.
+
+        Returns:
+            The bounds, shape `(rows,)`, or the pair of bounds and errors.
+
+        Raises:
+            InvalidRecipeError: `n_draws` below 2.
+        """
+        found = self.model_.bounds(self._rows(X), n_draws)
+        return (found["bound"], found["monte_carlo_error"]) if return_error else found["bound"]
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " rows"]:
         """log p(x) of each row, nats, by importance sampling with `n_importance_samples` draws from q(z|x).

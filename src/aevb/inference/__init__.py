@@ -2,6 +2,7 @@
 
 from aevb.inference.annealed import Annealed
 from aevb.inference.bidirectional import Sandwich, sandwich
+from aevb.inference.bounds import mean_bounds
 from aevb.inference.chain_imputation import MetropolisWithinGibbs, PseudoGibbs
 from aevb.inference.codes import decode, encode, kl_per_latent, sample
 from aevb.inference.diagnostics import LatentDiagnostics, latent_diagnostics
@@ -9,7 +10,14 @@ from aevb.inference.gaps import inference_gaps
 from aevb.inference.hmc_density import HMCDensity
 from aevb.inference.importance import Importance
 from aevb.inference.imputation import Imputation, ImputationMethod, Observation, impute
-from aevb.inference.marginal import MarginalEstimate, MarginalMethod, Show, log_marginal, show_nothing
+from aevb.inference.marginal import (
+    MarginalEstimate,
+    MarginalMethod,
+    Show,
+    error_of_mean,
+    log_marginal,
+    show_nothing,
+)
 from aevb.inference.posteriors import PosteriorEstimate, posterior
 from aevb.inference.quadrature import Quadrature
 from aevb.inference.refined import Refined
@@ -38,11 +46,13 @@ __all__ = [
     "Show",
     "decode",
     "encode",
+    "error_of_mean",
     "impute",
     "inference_gaps",
     "kl_per_latent",
     "latent_diagnostics",
     "log_marginal",
+    "mean_bounds",
     "posterior",
     "sample",
     "sample_posterior",

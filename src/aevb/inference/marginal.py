@@ -21,6 +21,16 @@ def show_nothing(share_done: float) -> None:
     """A progress bar for those who want none."""
 
 
+def error_of_mean(values: PerRow, errors: PerRow) -> float:
+    """The Monte Carlo error of the mean over rows, from each row's estimate and its Monte Carlo error.
+
+    Rows are estimated independently, but for equal rows, which share their noise and so their estimate.
+    """
+    estimates = np.stack([values, errors], axis=1).astype(np.float64)
+    distinct, counts = np.unique(estimates, axis=0, return_counts=True)
+    return float(np.sqrt(np.sum(np.square(counts * distinct[:, 1]))) / len(values))
+
+
 @dataclasses.dataclass(frozen=True)
 class MarginalEstimate:
     """Estimates of log p(x), nats per row, of the observed values where some are missing.
@@ -49,13 +59,8 @@ class MarginalEstimate:
 
     @property
     def mean_monte_carlo_error(self) -> float:
-        """The Monte Carlo error of `mean`, for these rows.
-
-        Rows are estimated independently, but for equal rows, which share their noise and so their estimate.
-        """
-        estimates = np.stack([self.log_p, self.monte_carlo_error], axis=1).astype(np.float64)
-        distinct, counts = np.unique(estimates, axis=0, return_counts=True)
-        return float(np.sqrt(np.sum(np.square(counts * distinct[:, 1]))) / len(self.log_p))
+        """The Monte Carlo error of `mean`, for these rows."""
+        return error_of_mean(self.log_p, self.monte_carlo_error)
 
     @property
     def sampling_error(self) -> float:
