@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from aevb import inference
-from aevb.datasets import Scaling, check_rows, check_support
+from aevb.datasets import Scaling, check_rows
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
 from aevb.inference.for_use import RowSearch, as_trained, for_use
@@ -29,11 +29,14 @@ from aevb.models import (
 )
 from aevb.models.noise import Noise, seen_through
 from aevb.objectives import Objective, Recognition
-from aevb.preparation import Preparation, is_binary
+from aevb.preparation import Beyond, Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.selection import bound_name, build_objective
 from aevb.training import evaluation_key
 from aevb.typing import PRNGKey
+
+COUNTS = frozenset(("epoch", "step", "samples_seen", "seconds"))  # in every evaluation record
+IMPOSSIBLE = "their log p(x) is -inf"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +52,7 @@ class TrainedModel:
         feature_names: of the columns, where known.
         image_shape: height and width, where a row is an image.
         importance_samples: draws per row with which an estimator scores.
+        history: the evaluation records of an estimator's fit; those of a run are in its folder.
     """
 
     autoencoder: AutoEncoder
@@ -59,6 +63,7 @@ class TrainedModel:
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int] | None = None
     importance_samples: int = 100
+    history: tuple[dict[str, Any], ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -96,6 +101,11 @@ class TrainedModel:
         return bound_name(self.objective, normalized=self.is_normalized)
 
     @property
+    def is_binary_only(self) -> bool:
+        """Whether it knows values of 0 and 1 only, and nothing makes others binary."""
+        return self.likelihood == "bernoulli" and self.is_normalized and self.recipe.binarize == "none"
+
+    @property
     def pixel_range(self) -> tuple[float, float] | None:
         """Black and white in the user's units, for likelihoods of values in [0, 1]; None for others."""
         if self.likelihood in ("gaussian", "gaussian-diagonal", "gaussian-isotropic"):
@@ -117,24 +127,41 @@ class TrainedModel:
             training: keep the pixels grey that training makes binary anew whenever it sees them.
             allow_missing: let NaN pass, as a missing value; by default if the model was trained with such.
 
+        Of a likelihood of values in [0, 1], a row beyond the range of the training rows is taken as at its limits, and
+        a warning says how many there are.
+
         Raises:
             InvalidDataError: what cannot be used, and where.
         """
+        rows, beyond = self._prepared(x, training=training, allow_missing=allow_missing)
+        self._warn(x, beyond, "they count as if at its end")
+        return rows
+
+    def _prepared(
+        self,
+        x: Num[np.ndarray, "rows features"],
+        *,
+        training: bool = False,
+        allow_missing: bool | None = None,
+    ) -> tuple[Float[np.ndarray, "rows features"], Beyond]:
+        """What `prepare` gives, and which cells lay beyond the limits of the likelihood."""
         about = {"n_features": self.n_features, "feature_names": self.feature_names}
         x = check_rows(
             x, allow_missing=self.sees_missing if allow_missing is None else allow_missing, **about
         )
-        rows = self.preparation(x, training=training)
-        if self.likelihood in ON_UNIT_INTERVAL:
-            name = "x (values as scaled)"
-            check_support(rows, self.likelihood, (0.0, 1.0), name=name, feature_names=self.feature_names)
-            binary_only = self.likelihood == "bernoulli" and self.is_normalized
-            if binary_only and self.recipe.binarize == "none" and not is_binary(rows):
-                raise InvalidDataError(
-                    "the model was trained on values of 0 and 1 only, and would give grey ones a cross-entropy "
-                    "in place of a log-likelihood: round them first, or train with binarize='static' or 'dynamic'"
-                )
-        return rows
+        if self.likelihood not in ON_UNIT_INTERVAL:
+            return self.preparation(x, training=training), Beyond(None)
+        rows = self.preparation.scaled(x)
+        if self.is_binary_only and not is_binary(rows):
+            raise InvalidDataError(
+                "the model was trained on values of 0 and 1 only, and would give others a cross-entropy in place of a "
+                "log-likelihood: round them first, or train with `binarize='static'` or `binarize='dynamic'`"
+            )
+        rows, beyond = Beyond.of(rows)
+        return self.preparation.binarized(rows, training=training), beyond
+
+    def _warn(self, x: Num[np.ndarray, "rows features"], beyond: Beyond, consequence: str) -> None:
+        beyond.warn(x, self.preparation.scaling, self.feature_names, consequence)
 
     def given(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
         """Rows as the model is given them, but in the user's units: the same rows, unless pixels are made binary."""
@@ -146,7 +173,7 @@ class TrainedModel:
 
     def decode(self, z: Float[np.ndarray, "rows latents"]) -> Float[np.ndarray, "rows features"]:
         """The mean of p(x|z) for each code, in the user's units."""
-        z = check_rows(z, name="the codes", n_features=self.code_width)
+        z = check_rows(z, name="z (the codes)", n_features=self.code_width)
         return self._undo(inference.decode(self.autoencoder, z.astype(np.float32)))
 
     def reconstruct(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
@@ -172,10 +199,16 @@ class TrainedModel:
         n_draws: int | None = None,
         show: inference.Show = inference.show_nothing,
     ) -> dict[str, Float[np.ndarray, " rows"]]:
-        """The bound of each row, its parts and its Monte Carlo error, nats; see `aevb.inference.mean_bounds`."""
-        key, rows = evaluation_key(self.recipe.seed), self.prepare(x)
+        """The bound of each row, its parts and its Monte Carlo error, nats; see `aevb.inference.mean_bounds`.
+
+        Of a row outside the likelihood's support, see `prepare`, the bound and the reconstruction are -inf.
+        """
+        key, (rows, beyond) = evaluation_key(self.recipe.seed), self._prepared(x)
+        self._warn(x, beyond, IMPOSSIBLE)
         model = self.autoencoder.model
-        return inference.mean_bounds(self.objective, model, self.recognition, rows, key, n_draws, show)
+        found = inference.mean_bounds(self.objective, model, self.recognition, rows, key, n_draws, show)
+        values = {"bound": -np.inf, "reconstruction": -np.inf, "monte_carlo_error": 0.0}
+        return found | {name: beyond.impossible(value, found[name]) for name, value in values.items()}
 
     def log_marginal(
         self,
@@ -184,10 +217,19 @@ class TrainedModel:
         seed: int,
         show: inference.Show = inference.show_nothing,
     ) -> inference.MarginalEstimate:
-        """log p(x) of each row, per the user's units; see `aevb.inference.log_marginal`."""
+        """log p(x) of each row, per the user's units; see `aevb.inference.log_marginal`.
+
+        It is -inf for a row outside the likelihood's support, `prepare`, which a warning says.
+        """
         key = jax.random.key(seed)
-        return inference.log_marginal(
-            self.autoencoder.model, self.recognition, self.prepare(x), key, method, show
+        rows, beyond = self._prepared(x)
+        self._warn(x, beyond, IMPOSSIBLE)
+        found = inference.log_marginal(self.autoencoder.model, self.recognition, rows, key, method, show)
+        return dataclasses.replace(
+            found,
+            log_p=beyond.impossible(-np.inf, found.log_p),
+            monte_carlo_error=beyond.impossible(0.0, found.monte_carlo_error),
+            reliable=beyond.impossible(True, found.reliable),
         )
 
     def posterior(
@@ -279,6 +321,7 @@ class TrainedModel:
             "feature_names": self.feature_names,
             "image_shape": self.image_shape,
             "importance_samples": self.importance_samples,
+            "history": list(self.history),
         }
         save_model(path, self.trainable, about)
 
@@ -302,6 +345,7 @@ class TrainedModel:
                 _tuple(about["feature_names"]),
                 _tuple(about["image_shape"]),
                 about["importance_samples"],
+                tuple(about["history"]),
             )
             wrong = [what for what, right in model._consistent() if not right]
         except (KeyError, TypeError, ValueError) as error:
@@ -339,6 +383,7 @@ class TrainedModel:
             ("the feature names", names is None or len(names) == n),
             ("the image shape", shape is None or math.prod(shape) == n),
             ("the number of importance samples", self.importance_samples >= 1),
+            ("the history", all(isinstance(r, dict) and r.keys() >= COUNTS for r in self.history)),
             ("the weights", all(bool(np.isfinite(np.asarray(weight)).all()) for weight in weights)),
         ]
 

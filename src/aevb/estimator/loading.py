@@ -1,15 +1,17 @@
 """`load`: a `VAE` from a folder."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import equinox as eqx
 import numpy as np
 
-from aevb.estimator.vae import ARGUMENT_NAMES, VAE
+from aevb.estimator.settings import ARGUMENT_NAMES
+from aevb.estimator.vae import VAE
 from aevb.models import BayesianDecoder
 from aevb.networks import Network, OverRows
-from aevb.run import RunFolder
+from aevb.run import RunFolder, read_records
 from aevb.storage import existing_folder
 from aevb.trained import TrainedModel
 
@@ -26,8 +28,11 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
         InvalidModelFileError: not a model, damaged, or it needs a class that was not handed in.
     """
     folder = Path(path)
-    run_model = RunFolder(folder).model
-    model = TrainedModel.load(run_model if existing_folder(run_model).exists() else folder, networks)
+    run = RunFolder(folder)
+    is_run = existing_folder(run.model).exists()
+    model = TrainedModel.load(run.model if is_run else folder, networks)
+    if is_run and run.metrics.is_file():
+        model = replace(model, history=tuple(read_records(run)))
     fields = {**model.recipe.model_dump(), "random_state": model.recipe.seed}
     arguments = {ARGUMENT_NAMES.get(name, name): value for name, value in fields.items()}
     vae = VAE(**{name: value for name, value in arguments.items() if name in VAE().get_params()})
@@ -37,6 +42,8 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     vae.encoder_network = _own_network(getattr(model.autoencoder.encoder, "network", None))
     vae.decoder_network = _own_network(getattr(decoder, "network", None))
     vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
+    vae.history_ = list(model.history)
+    vae.n_iter_ = model.history[-1]["epoch"] if model.history else 0
     vae.n_features_in_ = model.n_features  # pyright: ignore[reportAttributeAccessIssue]
     if model.feature_names is not None:
         names = np.array(model.feature_names, dtype=object)

@@ -1,6 +1,6 @@
 """`VAE`: a variational auto-encoder as a scikit-learn estimator."""
 
-from collections import deque
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +11,14 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from aevb.assembly import assemble, build_plan
-from aevb.datasets import Dataset, check_rows, from_frame
+from aevb.datasets import Dataset, check_rows
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.estimator.fitting import Fit
+from aevb.estimator.progress import progress
+from aevb.estimator.reading import as_dense, read_rows
+from aevb.estimator.settings import recipe_of, refuse_changes
 from aevb.inference import (
     Importance,
     ImportanceImputation,
@@ -23,20 +26,16 @@ from aevb.inference import (
     MetropolisWithinGibbs,
     PseudoGibbs,
 )
-from aevb.inference.for_use import for_use
-from aevb.recipe import Recipe
-from aevb.run import trained_model
-from aevb.selection import build_objective
-from aevb.trained import TrainedModel
-from aevb.training import Plan, TrainingData, TrainingState, train
+from aevb.training import train
 
-# Constructor arguments that go by another name in a recipe.
-_RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples", "n_categories": "categories"}
-ARGUMENT_NAMES = {name: argument for argument, name in _RECIPE_NAMES.items()}
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
 }
-_NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state"}
+
+BLACK_AND_WHITE = (
+    "the model learned grey pixels under a Bernoulli likelihood, whose draws are black and white: "
+    "sample(n, means=True) gives grey ones"
+)
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -73,7 +72,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             "wake-sleep" on the encoder's weights, too.
         weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
-        image_shape: height and width, where a row is an image; unsigned bytes are taken for pixels without it.
+        image_shape: height and width, where a row is an image; `fit` knows it of an array of images, `(rows, height,
+            width)`.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
         missing: "error", or "nan": NaN is a missing value, and the model learns from what is observed. This assumes
             values missing at random: given what is observed, whether a value is missing does not depend on it. Of a
@@ -94,10 +94,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             not.
         decoder_network: an Equinox module from one code to features, in place of an MLP.
         random_state: seed of all randomness.
+        verbose: 0 for silence; 1 for a progress bar, on a terminal or in a notebook, and a line of what came out.
 
     Attributes:
         model_: the trained model, an `aevb.trained.TrainedModel`.
-        history_: an evaluation record per epoch, a dict.
+        history_: an evaluation record per epoch, a dict. It is saved with the model, and loaded.
         bound_: what the bound is: "evidence lower bound", or "cross-entropy bound" for grey pixels under a
             Bernoulli likelihood, whose values are no log densities.
         n_iter_: epochs taken.
@@ -147,6 +148,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         encoder_network: eqx.Module | None = None,
         decoder_network: eqx.Module | None = None,
         random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.n_latents = n_latents
         self.hidden = hidden
@@ -183,16 +185,25 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.encoder_network = encoder_network
         self.decoder_network = decoder_network
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> "VAE":
-        """Train on the rows of `X`, shape `(rows, features)`; `y` is ignored.
+        """Train on the rows of `X`; `y` is ignored.
+
+        Args:
+            X: an array of shape `(rows, features)`, a data frame, or grey images, `(rows, height, width)` or
+                `(rows, height, width, 1)`. Masked cells of a masked array are missing values, as NaN is. A SciPy
+                sparse matrix is made dense.
+            y: nothing.
 
         Raises:
             InvalidDataError: values that cannot be used; the message names the first.
             InvalidRecipeError: a constructor argument is wrong.
             NonFiniteBoundError: training diverged.
+            KeyboardInterrupt: someone interrupted it, in a notebook or with Ctrl-C. What was learned until then is
+                kept: `model_` and `history_` are set, every method works, and `partial_fit` goes on.
         """
-        return self._train(*self._start(X))
+        return self._train(self._start(X))
 
     def partial_fit(self, X: Any, y: Any = None) -> "VAE":
         """Take one more pass, over the rows of `X`; the first call also fits the scaling and builds the model.
@@ -214,17 +225,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "belong to the rows of one fit"
             )
         if not hasattr(self, "model_"):
-            return self._train(*self._start(X, validation=0.0, patience=None), epochs=1)
-        self._refuse_changes()
-        rows = self.model_.prepare(self._rows(X), training=True)
-        plan = build_plan(self.model_.recipe, len(rows))
-        state = getattr(self, "_state", None) or TrainingState.start(
-            self.model_.trainable, build_objective(self.model_.recipe, self.model_.trainable), plan.optimizer
-        )
-        progress = replace(state.progress, status="running", best=None)
-        state = replace(state, best_autoencoder=None, progress=progress)
-        plan = replace(plan, steps=None, seconds=None, patience=None)
-        return self._train(self.model_, plan, state, TrainingData(rows), progress.epoch + 1)
+            fit = self._start(X, validation=0.0, patience=None)
+            return self._train(replace(fit, plan=replace(fit.plan, epochs=1)))
+        refuse_changes(self.model_.recipe, self.get_params(deep=False))
+        return self._train(Fit.further(self.model_, self._rows(X), getattr(self, "_state", None)))
 
     def transform(self, X: Any) -> Float[np.ndarray, "rows latents"]:
         """The mean of q(z|x) for each row, in the input's float type.
@@ -237,7 +241,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def inverse_transform(self, Z: Any) -> Float[np.ndarray, "rows features"]:
         """The mean of p(x|z) for each code, in the data's units."""
         check_is_fitted(self)
-        z = np.asarray(Z)
+        z = np.asarray(as_dense(Z, "Z"))
         return self.model_.decode(z).astype(_float_type(z))
 
     def reconstruct(self, X: Any) -> Float[np.ndarray, "rows features"]:
@@ -249,19 +253,26 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.model_.reconstruct(x).astype(_float_type(x))
 
     def sample(
-        self, n_samples: int = 1, *, random_state: int | None = None
+        self, n_samples: int = 1, *, means: bool = False, random_state: int | None = None
     ) -> Float[np.ndarray, "n features"]:
         """`n_samples` draws of x from the model, in the data's units.
 
+        Where grey pixels were trained on under a Bernoulli likelihood, draws are black and white, which a warning says:
+        `means=True` gives grey ones.
+
         Args:
             n_samples: how many.
+            means: give the means of p(x|z) at draws of z, without the noise of p(x|z).
             random_state: seed; None goes on from `self.random_state`, and gives the same draws every time.
 
         Raises:
             InvalidRecipeError: `n_samples` below 1.
         """
         check_is_fitted(self)
-        return self.model_.sample(n_samples, self._seed if random_state is None else _seed(random_state))
+        if not (means or self.model_.is_normalized):
+            warnings.warn(BLACK_AND_WHITE, stacklevel=2)
+        seed = self._seed if random_state is None else _seed(random_state)
+        return self.model_.sample(n_samples, seed, means=means)
 
     def elbo(self, X: Any, *, n_draws: int = 64, return_error: bool = False) -> Any:
         """The bound of each row, nats; see `bound_` for whether it bounds a log-likelihood.
@@ -338,72 +349,52 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model_.save(path)
 
-    def _settings(self) -> dict[str, Any]:
-        """The constructor's arguments under their names in a recipe."""
-        arguments: dict[str, Any] = self.get_params(deep=False)
-        return {_RECIPE_NAMES.get(k, k): v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
-
-    def _refuse_changes(self) -> None:
-        """Refuse to go on with other settings than those that the model was made with."""
-        made, now = self.model_.recipe, Recipe.parse({"data": "X", **self._settings()}, source="VAE")
-        free = {"epochs", "validation", "patience"}
-        changed = [k for k in self._settings() if k not in free and getattr(made, k) != getattr(now, k)]
-        if changed:
-            names = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)
-            raise InvalidRecipeError(
-                f"partial_fit goes on with the settings of the first call, but {names} changed since: call fit"
-            )
-
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return self._read(X, reset=False)
+        return read_rows(self, X, reset=False, image_shape=self.model_.image_shape)[0]
 
-    def _read(self, X: Any, *, reset: bool) -> np.ndarray:
-        """The rows as an array, with scikit-learn's checks, and of a data frame also ours, which name the column."""
-        if not hasattr(X, "columns"):
-            least = 2 if reset else 1
-            checks: Any = {"dtype": "numeric", "ensure_all_finite": False, "ensure_min_samples": least}
-            return np.asarray(validate_data(self, X, reset=reset, **checks))
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        return from_frame(X, name="X").x
-
-    def _start(self, X: Any, **changes: Any) -> tuple[TrainedModel, Plan, TrainingState, TrainingData]:
-        """Check rows and settings: the model before its first step, the plan, the state and the data."""
-        x = self._read(X, reset=True)
+    def _start(self, X: Any, **changes: Any) -> Fit:
+        """Check rows and settings: a fit before its first step, with settings of the recipe changed."""
+        x, image_shape = read_rows(self, X, reset=True, image_shape=self.image_shape)
         names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
         self._seed = _seed(self.random_state)
-        settings = {**self._settings(), **changes}
-        names_here = {**ARGUMENT_NAMES, "seed": "random_state"}
-        recipe = Recipe.parse({"data": "X", "seed": self._seed, **settings}, source="VAE", names=names_here)
+        recipe = recipe_of(self.get_params(deep=False), self._seed, **changes)
         x = check_rows(x, name="X", feature_names=names, allow_missing=recipe.missing == "nan")
-        dataset = Dataset("X", x, image_shape=self.image_shape, feature_names=names)
-        assembly = assemble(recipe, dataset, (self.encoder_network, self.decoder_network))
-        state = assembly.start
-        return trained_model(state, recipe, dataset, assembly), assembly.plan, state, assembly.data
+        dataset = Dataset("X", x, image_shape=image_shape, feature_names=names)
+        return Fit.new(recipe, dataset, (self.encoder_network, self.decoder_network))
 
-    def _train(
-        self,
-        model: TrainedModel,
-        plan: Plan,
-        state: TrainingState,
-        data: TrainingData,
-        epochs: int | None = None,
-    ) -> "VAE":
-        """Train to the end of the plan, or to another number of epochs, and set the fitted attributes."""
-        plan = plan if epochs is None else replace(plan, epochs=epochs)
-        state = deque(train(state, plan, data), maxlen=1).pop()
-        self._state = state
-        autoencoder = for_use(state.chosen, model.recipe.seed)
-        self.model_ = replace(model, autoencoder=autoencoder, importance_samples=self.n_importance_samples)
-        self.history_ = list(state.progress.history)
-        self.n_iter_ = state.progress.epoch
-        self.bound_ = model.bound
-        if state.progress.status == "diverged":
+    def _train(self, fit: Fit) -> "VAE":
+        """Train to the end of the plan, and set the fitted attributes, also where something stops it on the way."""
+        started = fit.state.progress.step
+        with progress(self.verbose, fit) as show:
+            try:
+                for state in train(fit.state, fit.plan, fit.data):
+                    fit = fit.at(state)
+                    show(fit)
+            except BaseException as stop:
+                at = fit.state.progress
+                if at.step > started:
+                    self._keep(fit)
+                    stop.add_note(
+                        f"The estimator holds the model as of step {at.step:,} (epoch {at.epoch} was the last full "
+                        "one): use it as it is, or go on with partial_fit."
+                    )
+                raise
+        self._keep(fit)
+        if fit.state.progress.status == "diverged":
             raise NonFiniteBoundError(
-                f"training stopped: at {state.progress.message}. The estimator holds the model from before that "
+                f"training stopped: at {fit.state.progress.message}. The estimator holds the model from before that "
                 f"step. Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
             )
         return self
+
+    def _keep(self, fit: Fit) -> None:
+        """Set the fitted attributes."""
+        self._state = fit.state
+        self.model_ = fit.trained(self.n_importance_samples)
+        self.history_ = list(fit.state.progress.history)
+        self.n_iter_ = fit.state.progress.epoch
+        self.bound_ = fit.model.bound
 
     @property
     def _n_features_out(self) -> int:
@@ -412,6 +403,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn should know: codes keep the input's float type, and whether NaN is welcome."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self.missing == "nan"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

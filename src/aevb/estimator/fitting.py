@@ -1,0 +1,99 @@
+"""A fit of `VAE`: what it starts from, and where it is."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Num
+
+from aevb.assembly import Networks, assemble, build_plan
+from aevb.datasets import Dataset
+from aevb.inference.for_use import for_use
+from aevb.recipe import Recipe
+from aevb.run import trained_model
+from aevb.selection import build_objective
+from aevb.trained import TrainedModel
+from aevb.training import Plan, TrainingData, TrainingState
+from aevb.training.state import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A fit that is ready to start, or to go on.
+
+    Args:
+        model: the model as it was before.
+        plan: how long to train, and how.
+        data: the rows in scaled units.
+        state: where training is.
+    """
+
+    model: TrainedModel
+    plan: Plan
+    data: TrainingData
+    state: TrainingState
+
+    @classmethod
+    def new(cls, recipe: Recipe, dataset: Dataset, networks: Networks) -> "Fit":
+        """The fit of a new model.
+
+        Raises:
+            AevbError: see `aevb.assembly.assemble`.
+        """
+        assembly = assemble(recipe, dataset, networks)
+        model = trained_model(assembly.start, recipe, dataset, assembly)
+        return cls(model, assembly.plan, assembly.data, assembly.start)
+
+    @classmethod
+    def further(
+        cls, model: TrainedModel, x: Num[np.ndarray, "rows features"], state: TrainingState | None
+    ) -> "Fit":
+        """One more pass of a model, over other rows; without a state from its weights, with a fresh optimizer.
+
+        Raises:
+            InvalidDataError: see `TrainedModel.prepare`.
+        """
+        rows = model.prepare(x, training=True)
+        plan = build_plan(model.recipe, len(rows))
+        if state is None:
+            objective = build_objective(model.recipe, model.trainable)
+            state = TrainingState.start(model.trainable, objective, plan.optimizer)
+            state = dataclasses.replace(state, progress=_taken_up(model.history))
+        progress = dataclasses.replace(state.progress, status="running", best=None)
+        state = dataclasses.replace(state, best_autoencoder=None, progress=progress)
+        plan = dataclasses.replace(plan, epochs=progress.epoch + 1, steps=None, seconds=None, patience=None)
+        return cls(model, plan, TrainingData(rows), state)
+
+    def at(self, state: TrainingState) -> "Fit":
+        """The fit in another state."""
+        return dataclasses.replace(self, state=state)
+
+    @property
+    def share_done(self) -> float:
+        """How much of the budget is used up: of the one that will end the fit, if there are several."""
+        at, plan = self.state.progress, self.plan
+        shares = (
+            (at.epoch + at.batch * plan.batch_size / len(self.data.train), plan.epochs),
+            (at.step, plan.steps),
+            (at.seconds, plan.seconds),
+        )
+        return min(1.0, max((done / budget for done, budget in shares if budget), default=0.0))
+
+    def trained(self, importance_samples: int) -> TrainedModel:
+        """The model that its state stands for, with the number of draws with which its estimator scores."""
+        return dataclasses.replace(
+            self.model,
+            autoencoder=for_use(self.state.chosen, self.model.recipe.seed),
+            importance_samples=importance_samples,
+            history=self.state.progress.history,
+        )
+
+
+def _taken_up(history: Sequence[Mapping[str, Any]]) -> Progress:
+    """Where a model is that was loaded, as far as its history tells."""
+    if not history:
+        return Progress()
+    last = history[-1]
+    counts = {name: last[name] for name in ("epoch", "step", "samples_seen", "seconds")}
+    return Progress(**counts, history=tuple(map(dict, history)))

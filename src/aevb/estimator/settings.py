@@ -1,0 +1,50 @@
+"""The constructor's arguments of `VAE` as settings of a recipe."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aevb.errors import InvalidRecipeError
+from aevb.recipe import Recipe
+
+# Constructor arguments that go by another name in a recipe.
+RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples", "n_categories": "categories"}
+ARGUMENT_NAMES = {name: argument for argument, name in RECIPE_NAMES.items()}
+_NOT_IN_RECIPE = {"n_importance_samples", "encoder_network", "decoder_network", "random_state", "verbose"}
+# What the pieces of `partial_fit` need not have in common.
+_OF_ONE_FIT = {"epochs", "validation", "patience"}
+
+
+def settings_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are settings of a recipe, by their names there."""
+    return {RECIPE_NAMES.get(k, k): v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
+
+
+def recipe_of(arguments: Mapping[str, Any], seed: int, **changes: Any) -> Recipe:
+    """The recipe that a constructor's arguments stand for.
+
+    Args:
+        arguments: by name.
+        seed: of all randomness.
+        changes: settings of the recipe that are to differ, by name.
+
+    Raises:
+        InvalidRecipeError: an argument is wrong, under the constructor's name for it.
+    """
+    settings = {"data": "X", "seed": seed, **settings_of(arguments), **changes}
+    return Recipe.parse(settings, source="VAE", names={**ARGUMENT_NAMES, "seed": "random_state"})
+
+
+def refuse_changes(made: Recipe, arguments: Mapping[str, Any]) -> None:
+    """Refuse to go on with other settings than those that a model was made with.
+
+    Raises:
+        InvalidRecipeError: naming the arguments that changed.
+    """
+    now = recipe_of(arguments, made.seed)
+    settings = [name for name in settings_of(arguments) if name not in _OF_ONE_FIT]
+    changed = [name for name in settings if getattr(made, name) != getattr(now, name)]
+    if changed:
+        names = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)
+        raise InvalidRecipeError(
+            f"partial_fit goes on with the settings of the first call, but {names} changed since: call fit"
+        )
