@@ -73,19 +73,21 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             "wake-sleep" on the encoder's weights, too.
         weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
-        image_shape: height and width, where a row is an image; unsigned bytes are taken for pixels without it.
+        image_shape: height and width, where a row is an image; unsigned bytes are pixels only with it.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
         missing: "error", or "nan": NaN is a missing value, and the model learns from what is observed. This assumes
             values missing at random: given what is observed, whether a value is missing does not depend on it. Of a
             row without any value the bound is -KL(q(z|x) || p(z)).
-        validation: share of the training rows that choose the best model.
+        validation: share of the training rows that choose the best model; None for 0.1 where `epochs` is None and
+            there are 50 rows or more, else 0.
         batch_size: rows per minibatch, M.
-        epochs: passes over the data.
+        epochs: passes over the data; None for as many as its size needs, stopping early.
         optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw".
         learning_rate: step size at its peak.
-        schedule: "constant" or "cosine".
+        schedule: "constant", "cosine", or "auto": cosine where `epochs` is None, else constant.
         warmup: steps over which the step size rises from zero.
-        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum, else 0.
+        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum and under
+            Gaussian likelihoods, else 0.
         weight_decay: of "adamw".
         patience: epochs without a better validation bound after which to stop, or None.
         n_importance_samples: draws per row in `score_samples` and `score`, K.
@@ -133,12 +135,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         image_shape: tuple[int, int] | None = None,
         binarize: str = "none",
         missing: str = "error",
-        validation: float = 0.0,
+        validation: float | None = None,
         batch_size: int = 128,
-        epochs: int = 10,
+        epochs: int | None = None,
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
-        schedule: str = "constant",
+        schedule: str = "auto",
         warmup: int = 0,
         clip_norm: float | None = None,
         weight_decay: float = 1e-4,
@@ -206,7 +208,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 recognition is "per-row".
             NonFiniteBoundError: training diverged.
         """
-        if self.schedule != "constant":
+        if self.schedule not in ("auto", "constant"):
             raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
         if self.recognition == "per-row" or self.objective == "mcem":
             raise InvalidRecipeError(
@@ -214,7 +216,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "belong to the rows of one fit"
             )
         if not hasattr(self, "model_"):
-            return self._train(*self._start(X, validation=0.0, patience=None), epochs=1)
+            return self._train(*self._start(X, validation=0.0, patience=None, epochs=1, schedule="constant"))
         self._refuse_changes()
         rows = self.model_.prepare(self._rows(X), training=True)
         plan = build_plan(self.model_.recipe, len(rows))
@@ -331,7 +333,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Refuse to go on with other settings than those that the model was made with."""
         made, now = self.model_.recipe, Recipe.parse({"data": "X", **self._settings()}, source="VAE")
         free = {"epochs", "validation", "patience"}
-        changed = [k for k in self._settings() if k not in free and getattr(made, k) != getattr(now, k)]
+        fixed = [k for k in self._settings() if k not in free and getattr(now, k) not in (None, "auto")]
+        changed = [k for k in fixed if getattr(made, k) != getattr(now, k)]
         if changed:
             names = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)
             raise InvalidRecipeError(
@@ -363,7 +366,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         dataset = Dataset("X", x, image_shape=self.image_shape, feature_names=names)
         assembly = assemble(recipe, dataset, (self.encoder_network, self.decoder_network))
         state = assembly.start
-        return trained_model(state, recipe, dataset, assembly), assembly.plan, state, assembly.data
+        return trained_model(state, assembly.recipe, dataset, assembly), assembly.plan, state, assembly.data
 
     def _train(
         self,
