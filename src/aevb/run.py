@@ -160,11 +160,12 @@ def start(
     with folder.lock.unless_it_fails():
         _check_free(folder, overwrite)  # another process may have been faster
         folder.clear()
+        recipe = assembly.recipe
         write_file(folder.recipe, recipe.to_toml().encode())
         DataLocation(recipe.data, data_dir).write(folder.location)
         if recipe.data not in NAMES:  # the rows of a named set are the published ones, or refused
-            share = 1 - len(assembly.data.train) / dataset.n_train
-            write_file(folder.rows, RowDigests.of(dataset, share, recipe.seed).to_bytes())
+            digests = RowDigests.of(dataset, recipe.validation or 0.0, recipe.seed)
+            write_file(folder.rows, digests.to_bytes())
         folder.checkpoint.parent.mkdir()
         write_file(folder.metrics, b"")
     return Run(folder, recipe, dataset, assembly, assembly.start)
@@ -354,7 +355,7 @@ def _same_recipe(stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFo
 def _check_budget(state: TrainingState, recipe: Recipe, folder: RunFolder) -> None:
     """Refuse a budget that the run has already gone beyond: its recipe would not be what was done."""
     for name, limit, done in (
-        ("epochs", recipe.epoch_budget, state.progress.epoch),
+        ("epochs", recipe.epochs, state.progress.epoch),
         ("steps", recipe.steps, state.progress.step),
     ):
         if limit is not None and done > limit:

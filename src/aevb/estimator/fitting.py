@@ -42,7 +42,7 @@ class Fit:
             AevbError: see `aevb.assembly.assemble`.
         """
         assembly = assemble(recipe, dataset, networks)
-        model = trained_model(assembly.start, recipe, dataset, assembly)
+        model = trained_model(assembly.start, assembly.recipe, dataset, assembly)
         return cls(model, assembly.plan, assembly.data, assembly.start)
 
     @classmethod

@@ -42,7 +42,8 @@ def refuse_changes(made: Recipe, arguments: Mapping[str, Any]) -> None:
     """
     now = recipe_of(arguments, made.seed)
     settings = [name for name in settings_of(arguments) if name not in _OF_ONE_FIT]
-    changed = [name for name in settings if getattr(made, name) != getattr(now, name)]
+    said = [name for name in settings if getattr(now, name) not in (None, "auto")]
+    changed = [name for name in said if getattr(made, name) != getattr(now, name)]
     if changed:
         names = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)
         raise InvalidRecipeError(

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +71,22 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             "wake-sleep" on the encoder's weights, too.
         weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
-        image_shape: height and width, where a row is an image; `fit` knows it of an array of images, `(rows, height,
-            width)`.
+        image_shape: height and width, where a row is an image; unsigned bytes are pixels only with it. `fit` knows it of
+            an array of images, `(rows, height, width)`.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
         missing: "error", or "nan": NaN is a missing value, and the model learns from what is observed. This assumes
             values missing at random: given what is observed, whether a value is missing does not depend on it. Of a
             row without any value the bound is -KL(q(z|x) || p(z)).
-        validation: share of the training rows that choose the best model.
+        validation: share of the training rows that choose the best model; None for 0.1 where `epochs` is None and
+            there are 50 rows or more, else 0.
         batch_size: rows per minibatch, M.
-        epochs: passes over the data.
+        epochs: passes over the data; None for as many as its size needs, stopping early.
         optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw".
         learning_rate: step size at its peak.
-        schedule: "constant" or "cosine".
+        schedule: "constant", "cosine", or "auto": cosine where `epochs` is None, else constant.
         warmup: steps over which the step size rises from zero.
-        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum, else 0.
+        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum and under
+            Gaussian likelihoods, else 0.
         weight_decay: of "adamw".
         patience: epochs without a better validation bound after which to stop, or None.
         n_importance_samples: draws per row in `score_samples` and `score`, K.
@@ -134,12 +135,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         image_shape: tuple[int, int] | None = None,
         binarize: str = "none",
         missing: str = "error",
-        validation: float = 0.0,
+        validation: float | None = None,
         batch_size: int = 128,
-        epochs: int = 10,
+        epochs: int | None = None,
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
-        schedule: str = "constant",
+        schedule: str = "auto",
         warmup: int = 0,
         clip_norm: float | None = None,
         weight_decay: float = 1e-4,
@@ -217,7 +218,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 recognition is "per-row".
             NonFiniteBoundError: training diverged.
         """
-        if self.schedule != "constant":
+        if self.schedule not in ("auto", "constant"):
             raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
         if self.recognition == "per-row" or self.objective == "mcem":
             raise InvalidRecipeError(
@@ -225,8 +226,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "belong to the rows of one fit"
             )
         if not hasattr(self, "model_"):
-            fit = self._start(X, validation=0.0, patience=None)
-            return self._train(replace(fit, plan=replace(fit.plan, epochs=1)))
+            return self._train(self._start(X, validation=0.0, patience=None, epochs=1, schedule="constant"))
         refuse_changes(self.model_.recipe, self.get_params(deep=False))
         return self._train(Fit.further(self.model_, self._rows(X), getattr(self, "_state", None)))
 
