@@ -1,4 +1,21 @@
-"""What a user's mistake raises: an `AevbError` that says what was expected, what came, where, and what to do."""
+"""What a user's mistake raises: an `AevbError` that says what was expected, what came, where, and what to do.
+
+A message of a layer that both faces share names a setting once, in backticks and as Python writes it: "train with
+`missing='nan'`", "leave the column out with `drop=`". Python shows that as it is; the command line shows
+`as_options(message)`. A setting is called what `aevb.VAE` calls it, or `aevb.datasets.load` where it is about a file.
+"""
+
+import re
+
+# Settings that the command line calls something else than Python does.
+_OPTION_NAMES = {
+    "n_latents": "latents",
+    "n_samples": "samples",
+    "n_importance_samples": "samples",
+    "n_categories": "categories",
+    "random_state": "seed",
+}
+_SETTING = re.compile(r"`([a-z][a-z_]*)=([^`]*)`")
 
 
 class AevbError(Exception):
@@ -35,3 +52,18 @@ class UnsavableNetworkError(AevbError, TypeError):
 
 class NonFiniteBoundError(AevbError, FloatingPointError):
     """Training produced a bound or a parameter that is not finite."""
+
+
+def as_options(message: str) -> str:
+    """The message as the command line says it: every setting in backticks as an option.
+
+    >>> as_options("Train with `missing='nan'`, or with fewer `n_latents=`, or with `hidden=(400, 200)`.")
+    'Train with --missing nan, or with fewer --latents, or with --hidden 400,200.'
+    """
+
+    def option(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        given = "" if value == "True" else re.sub(r"['\"()\[\] ]", "", value).rstrip(",")
+        return f"--{_OPTION_NAMES.get(name, name).replace('_', '-')} {given}".rstrip()
+
+    return _SETTING.sub(option, message)

@@ -19,7 +19,7 @@ from aevb.cli.plot import plot
 from aevb.cli.reproduce import reproduce
 from aevb.cli.score import score
 from aevb.cli.train import make_train
-from aevb.errors import AevbError
+from aevb.errors import AevbError, as_options
 
 # What to do about an error of the operating system.
 ADVICE = {
@@ -92,6 +92,6 @@ def describe(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"not enough memory ({error}): give fewer rows, or a smaller --batch-size or --hidden"
     if isinstance(error, AevbError) or not isinstance(error, OSError) or not error.strerror:
-        return str(error)
+        return as_options(str(error))
     about = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{about}. {ADVICE[error.errno]}" if error.errno in ADVICE else about

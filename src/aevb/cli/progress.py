@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from aevb.errors import as_options
 from aevb.models import choose_prior
 from aevb.objectives import ELBO, Objective
 from aevb.run import Run
@@ -101,8 +102,8 @@ def conclude(console: Console, run: Run) -> None:
 
 
 def write(console: Console, line: str) -> None:
-    """A line of text: wrapped between words on a terminal, left whole in a file."""
-    console.print(line, soft_wrap=not console.is_terminal, markup=False)
+    """A line of text, settings in it as options: wrapped between words on a terminal, left whole in a file."""
+    console.print(as_options(line), soft_wrap=not console.is_terminal, markup=False)
 
 
 def _value_heading(objective: Objective) -> str:
