@@ -1,6 +1,7 @@
 """Atomic writes: a reader sees the old content or the new, never half of either, whenever the power goes."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -78,6 +79,20 @@ def existing_folder(path: Path) -> Path:
     """The folder last written whole by `write_folder`."""
     previous = _previous(path)
     return previous if not path.exists() and previous.exists() else path
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with a leading `~` or `~user` replaced by that home folder.
+
+    Raises:
+        FileNotFoundError: there is no such user, or nobody knows of a home folder; the error names `path`.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            errno.ENOENT, "no such user, or no home folder is known", str(path)
+        ) from error
 
 
 def _previous(path: Path) -> Path:

@@ -3,7 +3,8 @@
 from aevb.datasets.checks import check_observed, check_rows, check_support, name_cell
 from aevb.datasets.dataset import Dataset, split_rows
 from aevb.datasets.independent import independent_log_likelihood
-from aevb.datasets.loading import load, load_rows
+from aevb.datasets.loading import Rows, load, load_rows
+from aevb.datasets.reading import Reading, check_encoding
 from aevb.datasets.scaling import Scaling
 from aevb.datasets.sources import NAMES, DatasetInfo, describe
 from aevb.datasets.tables import Table, from_frame
@@ -12,8 +13,11 @@ __all__ = [
     "NAMES",
     "Dataset",
     "DatasetInfo",
+    "Reading",
+    "Rows",
     "Scaling",
     "Table",
+    "check_encoding",
     "check_observed",
     "check_rows",
     "check_support",
