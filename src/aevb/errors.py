@@ -63,6 +63,10 @@ class UnsavableNetworkError(AevbError, TypeError):
     """A user's network holds something that cannot be written as data, such as a lambda."""
 
 
+class DataWarning(UserWarning):
+    """Data were taken for something that they may not be, and the message says for what."""
+
+
 class NonFiniteBoundError(AevbError, FloatingPointError):
     """Training produced a bound or a parameter that is not finite."""
 

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from aevb.datasets.reading import READING_OPTIONS, check_encoding
 from aevb.errors import InvalidRecipeError
 
 # Settings that mean something to these objectives only; `auto` is the score function for discrete codes.
@@ -40,6 +41,19 @@ def _split_commas(value: Any) -> Any:
     return [value] if isinstance(value, int) else value
 
 
+def _texts(value: Any) -> Any:
+    """As `_split_commas`; a file may give numbers."""
+    values = [value] if isinstance(value, float) else _split_commas(value)
+    return (
+        [str(v) if isinstance(v, int | float) else v for v in values] if isinstance(values, list) else values
+    )
+
+
+def _no_image(value: Any) -> Any:
+    """No shape where the user says that rows are no images."""
+    return () if value == ["none"] else value
+
+
 def _known_family(name: str) -> str:
     from aevb.distributions import FAMILIES  # brings JAX along, which `aevb --help` does without
 
@@ -53,6 +67,9 @@ def _known_family(name: str) -> str:
 Width = Annotated[int, Field(gt=0)]
 Widths = Annotated[tuple[Width, ...], BeforeValidator(_split_commas)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
+Values = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+ImageShape = Annotated[tuple[Width, ...], BeforeValidator(_no_image), BeforeValidator(_split_commas)]
+Encoding = Annotated[str, AfterValidator(check_encoding)]
 FamilyName = Annotated[str, AfterValidator(_known_family)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -82,8 +99,30 @@ class Recipe(BaseModel):
         description="Share of training rows that choose the best model (default: 0.1 where the budget is automatic, "
         "else none).",
     )
-    image_shape: Annotated[tuple[Width, ...], BeforeValidator(_split_commas)] | None = Field(
-        None, description="Height,width in pixels, when the rows of your file are images."
+    header: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="Whether the first row of a table holds names; auto: by what it holds, which is said.",
+    )
+    encoding: Encoding = Field(
+        "auto",
+        description="Of a table's text, such as utf-8, latin-1 or cp1252; auto: UTF-8, or UTF-16 if marked.",
+    )
+    decimal: Literal["auto", "point", "comma"] = Field(
+        "auto",
+        description="What a comma in a number is: point, where it separates thousands (1,234.5); comma, where it is "
+        "decimal (1.234,5); auto refuses such cells.",
+    )
+    array: str | None = Field(
+        None, min_length=1, description="Name of the rows in an .npz file of other arrays."
+    )
+    missing_values: Values = Field(
+        (),
+        description="What stands for a missing value beside NaN, empty cells, NA and its kin, separated by commas, "
+        "such as -999.",
+    )
+    image_shape: ImageShape | None = Field(
+        None,
+        description="Height,width in pixels, when the rows of your file are images; none, when they are no images.",
     )
     scale: Literal["auto", "none", "standard", "minmax"] = Field(
         "auto",
@@ -204,7 +243,9 @@ class Recipe(BaseModel):
     )
     weight_decay: float = Field(1e-4, ge=0, description="Of adamw.")
     evaluate_every: int | None = Field(
-        None, gt=0, description="Epochs between evaluations (default: 1, or more where epochs are many and short)."
+        None,
+        gt=0,
+        description="Epochs between evaluations (default: 1, or more where epochs are many and short).",
     )
     patience: int | None = Field(
         None, gt=0, description="Evaluations without a better validation bound after which to stop early."
@@ -213,7 +254,9 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> "Recipe":
-        if self.patience is not None and not (self.validation or (self.validation is None and not self.has_budget)):
+        if self.patience is not None and not (
+            self.validation or (self.validation is None and not self.has_budget)
+        ):
             raise ValueError("patience needs validation rows to watch: set validation, for instance to 0.1")
         if (
             self.schedule == "cosine"
@@ -223,7 +266,7 @@ class Recipe(BaseModel):
             raise ValueError(
                 "the cosine schedule must know its last step: set epochs or steps as well as minutes"
             )
-        if self.image_shape is not None and len(self.image_shape) != 2:
+        if self.image_shape and len(self.image_shape) != 2:
             raise ValueError(f"image_shape is height,width, not {self.image_shape}")
         return self
 
@@ -266,6 +309,11 @@ class Recipe(BaseModel):
                 "wake-sleep fits q(z|x) to dreams, which are nobody's rows: leave recognition at amortized"
             )
         return self
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How a file is read: the fields of `aevb.datasets.Reading`."""
+        return {name: getattr(self, name) for name in READING_OPTIONS}
 
     @property
     def has_encoder(self) -> bool:

@@ -289,12 +289,10 @@ def load_dataset(recipe: Recipe, data_dir: Path | None, folder: RunFolder | None
     return load(
         location.source,
         data_dir=location.data_dir,
-        label=recipe.label,
-        drop=recipe.drop,
-        image_shape=recipe.image_shape,  # pyright: ignore[reportArgumentType]
         test=recipe.test,
         seed=recipe.seed,
         allow_missing=recipe.missing == "nan",
+        **recipe.reading,
     )
 
 

@@ -13,11 +13,11 @@ NAN, INF = float("nan"), float("inf")
 REFUSED = {
     "missing": (
         [[0, 1, 2], [3, 4, NAN], [NAN, 0, INF]],
-        "(NaN) at row 1, column 'c' (2), and 3 NaN or infinite",
+        "(NaN) at row 1, column 'c', and 3 NaN or infinite",
     ),
     "infinite": (
         [[0, 1, 2], [3, -INF, 5]],
-        "infinite value (inf) at row 1, column 'b' (1), and 1 NaN or infinite",
+        "infinite value (inf) at row 1, column 'b', and 1 NaN or infinite",
     ),
     "too few features": ([[0, 1]], "x has 2 features, but 3 are expected"),
     "no rows": (np.zeros((0, 3)), "x is empty: it has 0 rows (shape=(0, 3))"),
@@ -25,7 +25,7 @@ REFUSED = {
     "one dimension": ([1.0, 2.0, 3.0], "Reshape your data: x.reshape(1, -1) if it is one row"),
     "three dimensions": (np.zeros((2, 3, 4)), "x.reshape(len(x), -1)"),
     "text": ([["1", "2", "three"]], "must hold numbers, but its dtype is <U5"),
-    "objects": ([[1, 2.0, None]], "x must hold numbers, but has None at row 0, column 'c' (2)"),
+    "objects": ([[1, 2.0, None]], "x must hold numbers, but has None at row 0, column 'c'"),
     "complex": (np.zeros((2, 3), complex), "Complex data not supported"),
     "sparse": (csr_array(np.eye(3)), "x is a sparse matrix, and aevb needs dense rows: pass x.toarray()"),
     "dates": (np.zeros((2, 3), "M8[s]"), "dtype is datetime64[s]"),
@@ -59,7 +59,7 @@ def test_clean_rows_are_not_copied():
 
 def test_first_value_outside_the_support():
     x = np.array([[0, 1, 0.5], [1, -0.25, 3], [0, 0, 7]])
-    words = "[0, 1], but x has -0.25 at row 1, column 'b' (1), and 3 cells outside in all. The gaussian"
+    words = "[0, 1], but x has -0.25 at row 1, column 'b', and 3 cells outside in all. The gaussian"
     with pytest.raises(InvalidDataError, match=re.escape(words)):
         check_support(x, "bernoulli", (0.0, 1.0), feature_names=("a", "b", "c"))
     check_support(x, "gaussian", (-INF, INF))
@@ -101,7 +101,7 @@ def test_frame_with_nullable_and_bool_columns():
     frame = pd.DataFrame({"n": pd.array([1, None], dtype="Int64"), "b": [True, False]})
     x = from_frame(frame).x
     assert x[0].tolist() == [1, 1]
-    with pytest.raises(InvalidDataError, match=r"row 1, column 'n' \(0\)"):
+    with pytest.raises(InvalidDataError, match=r"row 1, column 'n'"):
         check_rows(x, feature_names=("n", "b"))
 
 
@@ -111,7 +111,7 @@ def test_frame_of_bytes_stays_bytes():
 
 def test_frame_with_text_columns_names_them_all():
     frame = pd.DataFrame({"a": [1], "city": ["Bern"], "when": pd.to_datetime(["2020-01-01"])})
-    with pytest.raises(InvalidDataError, match=r"columns do not: 'city' \(.*\), 'when' \(datetime64.*--drop"):
+    with pytest.raises(InvalidDataError, match=r"columns do not: 'city' \(.*\), 'when' \(datetime64.*drop="):
         from_frame(frame)
     with pytest.raises(InvalidDataError, match=r"frame has no column 'citi'\. Did you mean 'city'\?"):
         from_frame(frame, drop=["citi"], name="frame")

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from aevb.datasets import load, load_rows, tables
+from aevb.datasets import Reading, load, load_rows, tables
 from aevb.errors import DatasetUnavailableError, InvalidDataError, InvalidRecipeError
 
 ROWS = [[1.0, 2.0, 3.0], [4.0, 5.5, 6.0], [7.0, 8.0, -9e-3]]
@@ -43,11 +43,13 @@ def test_csv_is_read(case, tmp_path):
 @pytest.mark.parametrize("case", READ)
 def test_fast_and_slow_reading_agree(case, tmp_path, monkeypatch):
     path = written(tmp_path, READ[case][0])
-    whole = tables.read_csv(path, label=1 if not READ[case][1] else "b")
+    reading = Reading(label=1 if not READ[case][1] else "b")
+    whole = tables.read_csv(path, reading)
     monkeypatch.setattr(tables, "_read_fast", lambda *_: None)
-    slow = tables.read_csv(path, label=1 if not READ[case][1] else "b")
+    slow = tables.read_csv(path, reading)
     np.testing.assert_array_equal(whole.x, slow.x)
     np.testing.assert_array_equal(whole.y, slow.y)
+    np.testing.assert_array_equal(whole.lines, slow.lines)
     assert whole.y.dtype == slow.y.dtype
 
 
@@ -55,20 +57,39 @@ def test_fast_and_slow_reading_agree(case, tmp_path, monkeypatch):
 REFUSED = {
     "text": (
         "a,b\n1,2\n3,oops\n",
-        "t.csv, line 3, column 'b': 'oops' is not a number. Leave the column out with --drop",
+        "t.csv, line 3 (row 1), column 'b': 'oops' is not a number. Leave the column out with `drop=`",
     ),
-    "text without header": ("1,2\n3,oops\n", "line 2, column 1: 'oops' is not a number"),
-    "text in the first line": ("1,x\n3,4\n", "line 1, column 1: 'x' is not a number"),
-    "underscore": ("a,b\n1_0,2\n", "line 2, column 'a': '1_0' is not a number"),
-    "decimal comma": ("a;b\n1,5;2\n", "'1,5' is not a number. Write numbers with a decimal point"),
+    "text without header": ("1,2\n3,oops\n", "line 2 (row 1), column 1: 'oops' is not a number"),
+    "text in the first line": (
+        "1,x\n3,y\n",
+        "line 1 (row 0), column 1: 'x' is not a number (2 of 2 cells in it are not). Leave the column out",
+    ),
+    "text in the first line alone": ("x,1\ny,2\n", "say `header='yes'`"),
+    "texts": (
+        "a,city,b,kind\n1,Bern,2,cat\n3,Oslo,x,cat\n",
+        "t.csv: 3 columns hold text where numbers are needed: 'city' (line 2: 'Bern'), 'b' (line 3: 'x'), 'kind' "
+        "(line 2: 'cat'). Leave them out with `drop=`, or name one as the labels with `label=`.",
+    ),
+    "a missing value of its own": ("a,b\n1,2\n3,oops\n5,6\n", "say `missing_values='oops'`"),
+    "thousands": (
+        'a,b\n"1,234",2\n"2,000",3\n"1,500",4\n',
+        "'1,234' is not a number (3 of 3 cells in it are not). If it is a number, `decimal='point'` reads it as 1234, "
+        "`decimal='comma'` reads it as 1.234.",
+    ),
+    "zero bytes": ("a,b\n1,\x002\n3,4\n", "line 2: there are zero bytes"),
+    "underscore": ("a,b\n1_0,2\n", "line 2 (row 0), column 'a': '1_0' is not a number"),
+    "decimal comma": (
+        "a;b\n1,5;2\n",
+        "'1,5' is not a number. If it is a number, `decimal='comma'` reads it as 1.5",
+    ),
     "long row": ("a,b\n1,2\n3,4,5\n", "line 3: 3 cells, but the first row has 2"),
-    "short row": ("a,b\n1,2\n3\n", "line 3: 1 cells, but the first row has 2"),
+    "short row": ("a,b\n1,2\n3\n", "line 3: 1 cell, but the first row has 2"),
     "empty cell": (
         "a,b\n1,2\n3,\n5,6\n",
-        "(NaN) at row 1, column 'b' (1), and 1 NaN or infinite cell in all",
+        "(NaN) at line 3 (row 1), column 'b', and 1 NaN or infinite cell in all",
     ),
-    "nan": ("a,b\nnan,2\n3,nan\n", "(NaN) at row 0, column 'a' (0), and 2 NaN or infinite cells in all"),
-    "infinity": ("a,b\n1,2\n3,inf\n", "infinite value (inf) at row 1, column 'b' (1)"),
+    "nan": ("a,b\nnan,2\n3,nan\n", "(NaN) at line 2 (row 0), column 'a', and 2 NaN or infinite cells in all"),
+    "infinity": ("a,b\n1,2\n3,inf\n", "infinite value (inf) at line 3 (row 1), column 'b'"),
     "empty": ("", "is empty"),
     "header only": ("a,b\n", "it has 0 rows"),
     "one row": ("a,b\n1,2\n", "has only 1 row"),
@@ -84,7 +105,7 @@ def test_bad_csv_is_refused_with_its_place(case, tmp_path):
 
 
 def test_not_utf8(tmp_path):
-    with pytest.raises(InvalidDataError, match="line 2: not UTF-8 text"):
+    with pytest.raises(InvalidDataError, match="line 2: this is not UTF-8 text.*encoding="):
         load(written(tmp_path, "a,b\n1,é\n", encoding="latin-1"))
 
 
@@ -116,12 +137,6 @@ def test_unknown_columns_are_named(tmp_path):
         load(written(tmp_path, "height,kind\n1,2\n3,4\n"), label="kind", drop=["height"])
 
 
-def test_index_column_of_pandas_is_called_as_pandas_does(tmp_path):
-    path = written(tmp_path, ",a\n0,1\n1,2\n")
-    assert load(path, test=0).feature_names == ("Unnamed: 0", "a")
-    assert load(path, test=0, drop=["Unnamed: 0"]).feature_names == ("a",)
-
-
 def test_npy_with_held_out_rows(tmp_path):
     np.save(tmp_path / "x.npy", X)
     dataset = load(str(tmp_path / "x.npy"), test=0.3, seed=1)
@@ -140,7 +155,7 @@ def test_npy_of_images(tmp_path):
 
 def test_npy_of_truth_values(tmp_path):
     np.save(tmp_path / "x.npy", X > 20)
-    x, _ = load_rows(tmp_path / "x.npy", n_features=4)
+    x = load_rows(tmp_path / "x.npy", n_features=4).x
     assert x.dtype == np.float32
     assert np.array_equal(x, X > 20)
 
@@ -162,17 +177,20 @@ def test_npz(tmp_path):
     np.savez(tmp_path / "split.npz", x_train=X[:6], y_train=y[:6], x_test=X[6:], y_test=y[6:])
     dataset = load(tmp_path / "split.npz")
     assert (dataset.n_train, dataset.n_test, dataset.y_test.tolist()) == (6, 4, [6, 7, 8, 9])
-    x, labels = load_rows(tmp_path / "split.npz")
-    assert (x.tolist(), labels.tolist()) == (X[6:].tolist(), [6, 7, 8, 9])
+    rows = load_rows(tmp_path / "split.npz")
+    assert (rows.x.tolist(), rows.y.tolist()) == (X[6:].tolist(), [6, 7, 8, 9])
 
 
 BAD_NPZ = {
-    "unknown names": ({"foo": X, "bar": X}, "holds the arrays foo, bar: call the rows x"),
-    "labels too few": ({"x": X, "y": np.arange(9)}, "10 training rows, but labels of shape (9,)"),
-    "labels without rows": ({"x": X, "y_test": np.arange(9)}, "0 test rows, but labels of shape (9,)"),
+    "unknown names": (
+        {"foo": X, "bar": X},
+        "holds the arrays 'foo' (10, 4), 'bar' (10, 4): say which are the rows, as in `array='foo'`",
+    ),
+    "labels too few": ({"x": X, "y": np.arange(9)}, "training rows: 10, but labels of shape (9,)"),
+    "labels without rows": ({"x": X, "y_test": np.arange(9)}, "test rows: 0, but labels of shape (9,)"),
     "other test rows": (
         {"x_train": X, "x_test": X[:, 1:]},
-        "training rows have shape (4,), but test rows (3,)",
+        "training rows have 4 features, but test rows 3",
     ),
     "one dimension": ({"x": X[0]}, "expected shape (rows, features), or (rows, height, width)"),
     "nan in test": (
@@ -217,7 +235,10 @@ def test_files_that_are_none(tmp_path):
         load_rows("nothing.csv")
     with pytest.raises(InvalidDataError, match="is a folder"):
         load(tmp_path)
-    with pytest.raises(InvalidDataError, match=r"end in \.npy, \.npz, \.csv, \.tsv, not in '\.xlsx'"):
+    with pytest.raises(
+        InvalidDataError,
+        match=r"end in \.npy, \.npz, \.csv, \.tsv, \.txt \(tables also with \.gz\), not in '\.xlsx'",
+    ):
         load(written(tmp_path, "", "t.xlsx"))
     np.save(tmp_path / "x.npy", X)
     with pytest.raises(InvalidRecipeError, match="in a table"):
@@ -226,19 +247,25 @@ def test_files_that_are_none(tmp_path):
 
 def test_rows_are_matched_by_name(tmp_path):
     path = written(tmp_path, "b,id,kind,a\n1,9,cat,2\n")
-    x, y = load_rows(path, feature_names=("a", "b"), n_features=2, label="kind", drop=["id"])
-    assert x.tolist() == [[2, 1]]
-    assert y.tolist() == ["cat"]
-    x, y = load_rows(written(tmp_path, "b,a\n1,2\n"), feature_names=("a", "b"), label="kind", drop=["id"])
-    assert (x.tolist(), y) == ([[2, 1]], None)
+    rows = load_rows(path, feature_names=("a", "b"), n_features=2, label="kind", drop=["id"])
+    assert rows.x.tolist() == [[2, 1]]
+    assert rows.y.tolist() == ["cat"]
+    rows = load_rows(written(tmp_path, "b,a\n1,2\n"), feature_names=("a", "b"), label="kind", drop=["id"])
+    assert (rows.x.tolist(), rows.y, rows.notes) == ([[2, 1]], None, ())
 
 
 def test_rows_with_other_columns(tmp_path):
     path = written(tmp_path, "b,x\n1,2\n")
-    with pytest.raises(InvalidDataError, match=r"lacks 'a'; it has 'x' besides, to be left out with --drop"):
+    with pytest.raises(InvalidDataError, match=r"lacks 'a'\. Its columns: 'b', 'x'"):
         load_rows(path, feature_names=("a", "b"))
+    rows = load_rows(
+        written(tmp_path, "id,a,city,b\n1,5,Bern,6\n"), n_features=2, feature_names=("b", "a"), keep=["id"]
+    )
+    assert rows.x.tolist() == [[6, 5]]
+    assert rows.kept["id"].tolist() == ["1"]
+    assert rows.notes == (f"{path}: the model does not know 'city', which is left out.",)
     with pytest.raises(InvalidDataError, match="has 2 features, but 3 are expected"):
-        load_rows(path, n_features=3)
+        load_rows(written(tmp_path, "b,x\n1,2\n"), n_features=3)
 
 
 def test_unnamed_columns_are_only_left_out_where_there_are_more_than_features(tmp_path):
@@ -246,5 +273,5 @@ def test_unnamed_columns_are_only_left_out_where_there_are_more_than_features(tm
     labelled.write_text("1,2,7,3\n4,5,8,6\n")
     plain.write_text("1,2,3\n4,5,6\n")
     for path in (labelled, plain):
-        x, _ = load_rows(path, n_features=3, label="2")
+        x = load_rows(path, n_features=3, label="2").x
         np.testing.assert_array_equal(x, [[1, 2, 3], [4, 5, 6]])

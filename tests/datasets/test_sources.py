@@ -220,7 +220,7 @@ def test_a_named_set_has_no_columns():
 
 
 def test_rows_of_a_named_set_are_its_test_rows():
-    x, y = load_rows("digits", n_features=64)
+    rows = load_rows("digits", n_features=64)
     digits = load("digits")
-    assert np.array_equal(x, digits.x_test)
-    assert np.array_equal(y, digits.y_test)
+    assert np.array_equal(rows.x, digits.x_test)
+    assert np.array_equal(rows.y, digits.y_test)

@@ -64,7 +64,7 @@ def decode(
     check_out(out)
     model = load_run(run)
     check_picture(out, model)
-    z, _ = load_rows(codes, n_features=model.code_width)
+    z = load_rows(codes, n_features=model.code_width).x
     say(write_model_rows(out, model, model.decode(z), "Decoded codes"))
 
 

@@ -4,14 +4,16 @@ import contextlib
 import glob
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import typer
 
-from aevb.datasets import load_rows
-from aevb.errors import RunFolderError
+from aevb.datasets import Rows, load_rows
+from aevb.errors import RunFolderError, as_options
 from aevb.run import RunFolder
 from aevb.storage import cache_folder, existing_folder
 from aevb.trained import TrainedModel
@@ -82,19 +84,45 @@ def load_run(path: Path) -> TrainedModel:
     )
 
 
-def rows_for(
-    model: TrainedModel, data: str, data_dir: Path | None, *, allow_missing: bool | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rows to apply a model to, columns as it was trained on them, and their labels if there are any.
+def read_rows(
+    model: TrainedModel,
+    data: str,
+    data_dir: Path | None,
+    *,
+    allow_missing: bool | None = None,
+    keep: Sequence[str] = (),
+    **reading: Any,
+) -> Rows:
+    """Rows to apply a model to, columns as it was trained on them. What was taken for what is said on standard error.
 
-    Values may be missing if the model was trained with such, or as `allow_missing` says.
+    Args:
+        model: what they are for.
+        data: a named data set or a file.
+        data_dir: where to look for a named set first.
+        allow_missing: whether values may be missing; None for what the model was trained with.
+        keep: columns whose text is wanted beside the rows.
+        reading: options that replace those with which the training rows were read, if they are not None; `drop` is
+            added to what was left out of those.
     """
-    return load_rows(
+    given = {name: value for name, value in reading.items() if value is not None}
+    given["drop"] = (*model.recipe.drop, *given.get("drop", ()))
+    rows = load_rows(
         data,
         n_features=model.n_features,
         feature_names=model.feature_names,
-        label=model.recipe.label,
-        drop=model.recipe.drop,
         data_dir=data_dir,
         allow_missing=model.sees_missing if allow_missing is None else allow_missing,
+        keep=keep,
+        **{**model.recipe.reading, "image_shape": None, **given},
     )
+    for note in rows.notes:
+        typer.echo(as_options(note), err=True)
+    return rows
+
+
+def rows_for(
+    model: TrainedModel, data: str, data_dir: Path | None, **options: Any
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """As `read_rows`: the rows, and their labels if there are any."""
+    rows = read_rows(model, data, data_dir, **options)
+    return rows.x, rows.y

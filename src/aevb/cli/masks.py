@@ -114,7 +114,7 @@ def _grid(value: str, image_shape: tuple[int, int]) -> Bool[np.ndarray, "height 
 def _file(text: str, n_rows: int, n_features: int) -> Bool[np.ndarray, "rows features"]:
     if not expanded(text).is_file():
         raise _bad(f"{text!r} is none of {KINDS}, and there is no such file")
-    values, _ = load_rows(text)
+    values = load_rows(text).x
     if values.size == n_features:
         values = values.reshape(1, n_features)
     if values.shape not in ((1, n_features), (n_rows, n_features)):

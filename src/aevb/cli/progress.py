@@ -56,6 +56,8 @@ def introduce(console: Console, run: Run) -> None:
     rows += f", {len(data.validation):,} validation rows" if data.validation is not None else ""
     rows += f", {len(data.test):,} test rows" if data.test is not None else ", no test rows"
     write(console, f"{run.recipe.data}: {rows} of {run.dataset.n_features} features")
+    for note in run.dataset.notes:
+        write(console, note)
     recipe = run.recipe
     write(
         console,

@@ -4,7 +4,8 @@ from aevb.datasets.checks import check_observed, check_rows, check_support, name
 from aevb.datasets.dataset import Dataset, split_rows
 from aevb.datasets.digests import RowDigests, Split, row_digests
 from aevb.datasets.independent import independent_log_likelihood
-from aevb.datasets.loading import load, load_rows
+from aevb.datasets.loading import Rows, load, load_rows
+from aevb.datasets.reading import Reading, check_encoding
 from aevb.datasets.repeated import RepeatedColumn, describe_repeated, repeated_columns
 from aevb.datasets.scaling import Scaling
 from aevb.datasets.sources import NAMES, DatasetInfo, describe
@@ -14,11 +15,14 @@ __all__ = [
     "NAMES",
     "Dataset",
     "DatasetInfo",
+    "Reading",
     "RepeatedColumn",
     "RowDigests",
+    "Rows",
     "Scaling",
     "Split",
     "Table",
+    "check_encoding",
     "check_observed",
     "check_rows",
     "check_support",

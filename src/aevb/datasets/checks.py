@@ -5,15 +5,34 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Int, Num
 
+from aevb.datasets.wording import count_of, listed, quoted
 from aevb.errors import InvalidDataError
 
 
-def name_cell(row: int, column: int, feature_names: Sequence[str] | None = None) -> str:
-    """The words for a cell: its row and column counted from 0, and the column's name where it has one."""
-    named = f"'{feature_names[column]}' ({column})" if feature_names else str(column)
-    return f"row {row}, column {named}"
+def name_cell(
+    row: int, column: int, feature_names: Sequence[str] | None = None, line: int | None = None
+) -> str:
+    """The words for a cell, the same everywhere.
+
+    Rows are counted from 0, without a table's header, as in Python; columns have their name or, without one, their
+    number from 0. A row of a table also has its line in the file, counted from 1, as an editor shows it.
+
+    Args:
+        row: its row.
+        column: its column.
+        feature_names: names of the columns, if they have some.
+        line: the line in its file, if it has one.
+
+    >>> name_cell(3, 0, ("a", "b"), line=5)
+    "line 5 (row 3), column 'a'"
+    >>> name_cell(3, 2)
+    'row 3, column 2'
+    """
+    named = quoted(feature_names[column]) if feature_names else str(column)
+    place = f"row {row}" if line is None else f"line {line} (row {row})"
+    return f"{place}, column {named}"
 
 
 def check_rows(
@@ -24,6 +43,7 @@ def check_rows(
     feature_names: Sequence[str] | None = None,
     min_rows: int = 1,
     allow_missing: bool = False,
+    lines: Int[np.ndarray, " rows"] | None = None,
 ) -> Num[np.ndarray, "rows features"]:
     """The rows as a two-dimensional array of finite real numbers, NaN among them where those are allowed.
 
@@ -37,6 +57,7 @@ def check_rows(
         feature_names: names of the columns, for the errors.
         min_rows: how many rows there must be.
         allow_missing: let NaN pass, as a missing value. Infinite values are refused always.
+        lines: the line of each row in its file, for the errors.
 
     Raises:
         InvalidDataError: anything else, and where it is.
@@ -52,7 +73,7 @@ def check_rows(
     rows = _as_real(np.asarray(x), name, feature_names)
     _check_shape(rows, name, n_features, min_rows)
     if rows.dtype.kind == "f":
-        _check_finite(rows, name, feature_names, allow_missing)
+        _check_finite(rows, name, feature_names, allow_missing, lines)
     return rows
 
 
@@ -138,7 +159,7 @@ def _check_shape(rows: np.ndarray, name: str, n_features: int | None, min_rows: 
         raise InvalidDataError(f"{name} is empty: it has 0 rows (shape={rows.shape}).")
     if rows.shape[0] < min_rows:
         raise InvalidDataError(
-            f"{name} has only {_count_of(len(rows), 'row')} (n_samples = {len(rows)}), but needs {min_rows}."
+            f"{name} has only {count_of(len(rows), 'row')} (n_samples = {len(rows)}), but needs {min_rows}."
         )
 
 
@@ -154,16 +175,20 @@ def check_observed(x: Num[np.ndarray, "rows features"], feature_names: Sequence[
         return
     never = np.flatnonzero(np.isnan(x).all(axis=0)).tolist()
     if len(never):
-        names = [f"'{feature_names[j]}' ({j})" if feature_names else str(j) for j in never]
-        shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        names = [quoted(feature_names[j]) if feature_names else str(j) for j in never]
         raise InvalidDataError(
-            f"nothing can be learned of {_count_of(len(names), 'column')} of which none of the {len(x)} training rows "
-            f"has a value: {shown}. Leave such columns out: of a table with --drop, of an array before it is given."
+            f"nothing can be learned of {count_of(len(names), 'column')} of which none of the {len(x)} training rows "
+            f"has a value: {listed(names)}. Leave such columns out: of a table with `drop=`, of an array before it is "
+            "given."
         )
 
 
 def _check_finite(
-    rows: np.ndarray, name: str, feature_names: Sequence[str] | None, allow_missing: bool
+    rows: np.ndarray,
+    name: str,
+    feature_names: Sequence[str] | None,
+    allow_missing: bool,
+    lines: np.ndarray | None,
 ) -> None:
     # NaN and infinity survive a minimum and a maximum, so that clean rows, the usual case, need no mask.
     if np.isfinite(rows.min()) and np.isfinite(rows.max()):
@@ -177,15 +202,10 @@ def _check_finite(
     advice = "Remove those rows, or fill the cells, first."
     if is_nan:
         kind = "a missing value (NaN)"
-        advice += " Or let a model learn from what is observed: train it with --missing nan (missing='nan')."
-    raise InvalidDataError(
-        f"{name} has {kind} at {name_cell(row, column, feature_names)}, and {_count(broken, cells)} in all. {advice}"
-    )
+        advice += " Or let a model learn from what is observed: train it with `missing='nan'`."
+    place = name_cell(row, column, feature_names, None if lines is None else int(lines[row]))
+    raise InvalidDataError(f"{name} has {kind} at {place}, and {_count(broken, cells)} in all. {advice}")
 
 
 def _count(mask: np.ndarray, noun: str) -> str:
-    return _count_of(int(mask.sum()), noun)
-
-
-def _count_of(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
+    return count_of(int(mask.sum()), noun)

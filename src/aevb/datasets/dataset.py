@@ -20,6 +20,7 @@ class Dataset:
         y_test: their labels.
         image_shape: `(height, width)` in pixels when a row is an image.
         feature_names: the names of the columns, when they have any.
+        notes: what was taken for what when they were read, in sentences for the user.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Dataset:
     y_test: Shaped[np.ndarray, " test_rows"] | None = None
     image_shape: tuple[int, int] | None = None
     feature_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_features(self) -> int:

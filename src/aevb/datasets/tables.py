@@ -1,29 +1,26 @@
 """Tables with named columns: CSV files and data frames, read into numbers with errors that name the cell."""
 
-import csv
-import difflib
 import io
-import math
-import re
 from array import array
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num, Shaped
+from jaxtyping import Int, Num, Shaped
 
+from aevb.datasets.cells import Cells
+from aevb.datasets.columns import check_known, choose_columns, match_columns
+from aevb.datasets.headers import SAMPLE_ROWS, is_header, names_rows
+from aevb.datasets.reading import Reading
+from aevb.datasets.text import BLANKS, Text, check_width, read_text
+from aevb.datasets.text_cells import text_error
+from aevb.datasets.wording import listed, names_listed
 from aevb.errors import InvalidDataError
 
-# A file is separated by the first of these that its first line contains outside quotes. The comma comes last
-# because a file with tabs or semicolons may have decimal commas, which are then refused as text.
-_DELIMITERS = ("\t", ";", ",")
-
-_ADVICE = "Leave the column out with --drop (drop=), or name it as the labels with --label (label=)."
-# What other programs write where there is no value.
-_NO_VALUE = ("na", "n/a", "#n/a", "none", "null", "missing", "?", "-", ".")
+_ADVICE = "Leave them out with `drop=`, or name one as the labels with `label=`."
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,52 +31,105 @@ class Table:
         x: the numbers, shape `(rows, features)`; a cell that was empty is NaN.
         y: the labels: int64 or float64 where all are numbers, else text; None without.
         feature_names: the names of the columns of `x`; None where the table has no header.
+        lines: the line in its file on which each row ends; None for a data frame.
+        kept: the text of other columns that were asked for, by name.
+        notes: what was taken for what, in sentences.
     """
 
     x: Num[np.ndarray, "rows features"]
     y: Shaped[np.ndarray, " rows"] | None
     feature_names: tuple[str, ...] | None
+    lines: Int[np.ndarray, " rows"] | None = None
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """How a CSV file is laid out: its separator, its columns by name or number, and which of them is what."""
+class Layout:
+    """How a table's file is laid out.
 
-    path: Path
-    delimiter: str
+    Args:
+        body: the text below the header.
+        cells: how its cells are read.
+        header: whether there is one.
+        names: of all columns; their numbers where there is no header.
+        features: the positions of those that hold the features.
+        texts: the positions of those that are read as text, by name: the labels and what is to be kept.
+    """
+
+    body: Text
+    cells: Cells
     header: bool
     names: tuple[str, ...]
-    label_at: int | None
     features: list[int]
-
-    def column(self, i: int) -> str:
-        return f"'{self.names[i]}'" if self.header else str(i)
+    texts: dict[str, int]
 
 
 def read_csv(
-    path: Path, *, label: str | int | None = None, drop: Sequence[str | int] = (), optional: bool = False
+    path: Path, reading: Reading, *, expected: Sequence[str] = (), keep: Sequence[str] = ()
 ) -> Table:
-    """Reads a CSV file of numbers, separated by commas, semicolons or tabs.
-
-    The first line is a header if none of its cells is a number.
+    """Reads a table of numbers, separated by commas, semicolons, tabs or blanks, also zipped (`.gz`).
 
     Args:
-        path: the file, in UTF-8.
-        label: the column of labels: its name, or its number from 0 where there is no header.
-        drop: columns to leave out, named in the same way.
-        optional: pass over a `label` or `drop` that the table does not have.
+        path: the file.
+        reading: how.
+        expected: names that a header would hold if there is one, where that is known.
+        keep: columns whose text is wanted, too.
 
     Raises:
         InvalidDataError: text in a cell, a ragged row, an unknown column; with its line and column.
     """
-    text = _read_text(path)
-    first, delimiter = _first_row(text, path)
-    header = any(cell.strip() for cell in first) and not any(_is_number(cell) for cell in first)
+    text = read_text(path, reading.encoding)
+    layout, notes = _lay_out(text, reading, expected, keep)
+    x, texts, lines = _read_fast(layout) or _read_cells(layout)
+    y = texts.pop("", None)
+    names = tuple(layout.names[i] for i in layout.features) if layout.header else None
+    return Table(x, None if y is None else _labels(y), names, lines, texts, notes)
+
+
+def _lay_out(
+    text: Text, reading: Reading, expected: Sequence[str], keep: Sequence[str]
+) -> tuple[Layout, tuple[str, ...]]:
+    """The layout, and what had to be guessed of it."""
+    cells, source = Cells(reading.decimal, reading.missing_texts), str(text.path)
+    first, rest = text.first, text.rest()
+    sample = [row for _, row in islice(rest.rows(), SAMPLE_ROWS)]
+    if text.delimiter == BLANKS and sample and len(sample[0]) == len(first) + 1:
+        first = ["", *first]  # R leaves out the name of the column with the rows' names
+    below = [row for row in sample if len(row) == len(first)]
+    header = reading.header == "yes" or (
+        reading.header == "auto" and (text.is_headed or is_header(first, below, cells, expected))
+    )
     names = tuple(name.strip() or f"Unnamed: {i}" if header else str(i) for i, name in enumerate(first))
-    label_at, features = _columns(names, header, label, drop, str(path), optional)
-    layout = _Layout(path, delimiter, header, names, label_at, features)
-    x, y = _read_fast(text, layout) or _read_cells(text, layout)
-    return Table(x, y, tuple(names[i] for i in features) if header else None)
+    drop, notes = [str(column) for column in reading.drop], []
+    if header and reading.header == "auto" and not text.is_headed and any(map(cells.is_number, first)):
+        shown = listed([name.strip() for name in first], 4)
+        notes.append(
+            f"{source}: the first row ({shown}) is taken for a header. If it is data, say `header='no'`."
+        )
+    asked = [*expected, *drop, *keep, str(reading.label)]
+    if header and names[0] not in asked and _is_index(names, below, cells):
+        drop.append(names[0])
+        notes.append(
+            f"{source}: the first column has no name and numbers or names the rows: it is left out. With a name in the "
+            "header it is a feature."
+        )
+    label_at, features = choose_columns(names, header, reading.label, drop, source, reading.optional)
+    check_known(names, header, keep, source)
+    if header and expected:
+        features, others = match_columns(names, expected, source)
+        extra = [name for name in others if name not in (*drop, *keep, str(reading.label))]
+        if extra:
+            notes.append(f"{source}: the model does not know {names_listed(extra)}, which is left out.")
+    texts = {str(name): names.index(str(name)) for name in keep} | (
+        {} if label_at is None else {"": label_at}
+    )
+    return Layout(rest if header else text, cells, header, names, features, texts), tuple(notes)
+
+
+def _is_index(names: Sequence[str], below: Sequence[Sequence[str]], cells: Cells) -> bool:
+    """Whether the first of several columns has no name, and can be the rows' names."""
+    return names[0] == "Unnamed: 0" and len(names) > 1 and names_rows([row[0] for row in below], cells)
 
 
 def from_frame(
@@ -98,7 +148,7 @@ def from_frame(
     """
     keys = list(frame.columns)
     names = tuple(str(key) for key in keys)
-    label_at, features = _columns(names, True, label, drop, name, optional=False)
+    label_at, features = choose_columns(names, True, label, drop, name, optional=False)
     columns = [frame[keys[i]] for i in features]
     text = [
         f"'{names[i]}' ({c.dtype})" for i, c in zip(features, columns, strict=True) if _kind(c) not in "biuf"
@@ -126,163 +176,67 @@ def _numbers(column: Any) -> np.ndarray:
     return values.astype(np.float32) if values.dtype == bool else values
 
 
-def _read_text(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InvalidDataError(
-            f"{path}, line {line}: not UTF-8 text. Save the table as CSV in UTF-8."
-        ) from error
-
-
-def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line number and the cells of each row that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise InvalidDataError(f"{path}, line {reader.line_num}: {error}.") from error
-
-
-def _first_row(text: str, path: Path) -> tuple[list[str], str]:
-    """The cells of the first row, and what separates them."""
-    first, delimiter = [], ""
-    for delimiter in _DELIMITERS:
-        first = next((row for _, row in _rows(text, delimiter, path)), [])
-        if len(first) > 1:
-            break
-    if not first:
-        raise InvalidDataError(f"{path} is empty: it has no row with anything in it.")
-    return first, delimiter
-
-
-def _columns(
-    names: tuple[str, ...],
-    header: bool,
-    label: str | int | None,
-    drop: Sequence[str | int],
-    source: str,
-    optional: bool,
-) -> tuple[int | None, list[int]]:
-    """The position of the label, if any, and the positions of the features."""
-    doubled = [name for name, n in Counter(names).items() if n > 1]
-    if doubled:
-        raise InvalidDataError(
-            f"{source}: more than one column is called {_quoted(doubled)}. Rename all but one."
-        )
-    if not optional:
-        _check_known(names, header, [*drop] if label is None else [label, *drop], source)
-    positions = {name: i for i, name in enumerate(names)}
-    label_at = None if label is None else positions.get(str(label))
-    dropped = {positions.get(str(column)) for column in drop} | {label_at}
-    features = [i for i in range(len(names)) if i not in dropped]
-    if not features:
-        raise InvalidDataError(
-            f"{source}: no column is left once the label and the dropped ones are taken away."
-        )
-    return label_at, features
-
-
-def _check_known(names: tuple[str, ...], header: bool, asked: Sequence[str | int], source: str) -> None:
-    for column in map(str, asked):
-        if column in names:
-            continue
-        if not header:
-            raise InvalidDataError(
-                f"{source} has no column '{column}': without a header they are called 0 to {len(names) - 1}."
-            )
-        close = difflib.get_close_matches(column, names, 1)
-        advice = f"Did you mean '{close[0]}'? " if close else ""
-        raise InvalidDataError(f"{source} has no column '{column}'. {advice}Its columns: {_quoted(names)}.")
-
-
-def _read_fast(text: str, layout: _Layout) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """Features and labels by NumPy's parser, 2-3 times as fast; None unless every cell is a number."""
-    body = text.lstrip("\r\n ")
-    if layout.header:
-        body = body.partition("\n")[2]
-    if '"' in text or not body.strip():  # quoting is where it and the csv module differ
+def _read_fast(layout: Layout) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray] | None:
+    """Features, texts and lines by NumPy's parser, 2-3 times as fast; None unless every cell is a number."""
+    body = layout.body
+    if '"' in body.content or not body.content.strip():  # quoting is where it and the csv module differ
         return None
+    if layout.cells.decimal == "comma" or not set(layout.texts) <= {""}:
+        return None
+    delimiter = None if body.delimiter == BLANKS else body.delimiter
     try:
-        x = np.loadtxt(io.StringIO(body), delimiter=layout.delimiter, comments=None, ndmin=2)
+        x = np.loadtxt(io.StringIO(body.content), delimiter=delimiter, comments=None, ndmin=2)
     except ValueError:
         return None
     if x.shape[1] != len(layout.names):
         return None
-    return x[:, layout.features], None if layout.label_at is None else _whole(x[:, layout.label_at])
+    texts = {name: x[:, i] for name, i in layout.texts.items()}
+    features = x if layout.features == list(range(x.shape[1])) else x[:, layout.features]
+    return features, texts, _lines(body, len(x))
 
 
-def _read_cells(text: str, layout: _Layout) -> tuple[np.ndarray, np.ndarray | None]:
-    """Features and labels cell by cell: empty cells are NaN, and an error names its place."""
-    n_columns, path = len(layout.names), layout.path
-    cells, labels = array("d"), []
-    rows = _rows(text, layout.delimiter, path)
-    if layout.header:
-        next(rows)
-    for line, row in rows:
-        if len(row) != n_columns:
-            if len(row) == 1 and not row[0].strip():
-                continue  # a line of blanks
-            raise InvalidDataError(
-                f"{path}, line {line}: {len(row)} cells, but the first row has {n_columns}."
-            )
+def _lines(body: Text, n_rows: int) -> np.ndarray:
+    """The lines of rows that have one each."""
+    n_lines = body.content.count("\n") + (not body.content.endswith("\n"))
+    if n_lines == n_rows:
+        return np.arange(n_rows) + body.line
+    return np.array([line for line, _ in body.rows()])
+
+
+def _read_cells(layout: Layout) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Features, texts and lines cell by cell: empty cells are NaN, and an error names its place."""
+    body, number, n_columns = layout.body, layout.cells.number, len(layout.names)
+    cells, lines = array("d"), array("q")
+    texts: dict[str, list[str]] = {name: [] for name in layout.texts}
+    for line, row in body.rows():
+        check_width(body, line, row, n_columns)
         try:
-            cells.extend([_number(row[i]) for i in layout.features])
-        except ValueError as error:
-            raise _text_in_cell(row, line, layout) from error
-        if layout.label_at is not None:
-            labels.append(row[layout.label_at].strip())
+            cells.extend([number(row[i]) for i in layout.features])
+        except ValueError:
+            names = layout.names if layout.header else None
+            raise text_error(body, layout.cells, layout.features, names) from None
+        lines.append(line)
+        for name, i in layout.texts.items():
+            texts[name].append(row[i].strip())
     x = np.array(cells).reshape(-1, len(layout.features))
-    return x, None if layout.label_at is None else _labels(labels)
-
-
-def _text_in_cell(row: list[str], line: int, layout: _Layout) -> InvalidDataError:
-    i = next(i for i in layout.features if row[i].strip() and not _is_number(row[i]))
-    advice = _ADVICE
-    if re.fullmatch(r"\s*[-+]?\d+,\d+\s*", row[i]):
-        advice = "Write numbers with a decimal point."
-    elif row[i].strip().lower() in _NO_VALUE:
-        advice = "Leave a cell empty, or write NaN, where a value is missing, and train with --missing nan."
-    elif line == 1:
-        advice += " If this line is a header, no name in it may be a number."
-    return InvalidDataError(
-        f"{layout.path}, line {line}, column {layout.column(i)}: {row[i]!r} is not a number. {advice}"
+    return (
+        x,
+        {name: np.array(cells, dtype=str) for name, cells in texts.items()},
+        np.fromiter(lines, np.int64, len(lines)),
     )
 
 
-def _number(cell: str) -> float:
-    if not cell or cell.isspace():
-        return math.nan
-    if "_" in cell:  # 1_000 is a number in Python only
-        raise ValueError(cell)
-    return float(cell)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return bool(cell.strip()) and _number(cell) is not None
-    except ValueError:
-        return False
-
-
-def _labels(labels: list[str]) -> np.ndarray:
+def _labels(labels: np.ndarray) -> np.ndarray:
     """Labels as numbers if all are, else as text."""
     try:
-        return _whole(np.array([_number(label) for label in labels]))
+        numbers = labels if labels.dtype.kind == "f" else np.array([_label(label) for label in labels])
     except ValueError:
-        return np.array(labels)
-
-
-def _whole(numbers: np.ndarray) -> np.ndarray:
-    """The numbers as int64 if all of them are whole."""
+        return labels
     whole = np.isfinite(numbers).all() and (numbers == np.trunc(numbers)).all()
     return numbers.astype(np.int64) if whole else numbers
 
 
-def _quoted(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:10])
-    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+def _label(text: str) -> float:
+    if "_" in text:  # 1_000 is a number in Python only
+        raise ValueError(text)
+    return float(text or "nan")

@@ -135,7 +135,8 @@ class Progress:
     @property
     def chooses_best(self) -> bool:
         """Whether the run stands for the best of its models, and not for the last: there are validation rows, or the
-        last one is bad."""
+        last one is bad.
+        """
         return self.best is not None and ("validation_elbo" in self.best or self.status in BAD_ENDS)
 
 
