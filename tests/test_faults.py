@@ -66,11 +66,11 @@ def new_run(out, table, overwrite=False):
 
 def next_command(out, table):
     """What someone does who finds the folder: start, or if that is refused, what the message says."""
-    try:
+    if not runs.RunFolder(out).holds_run:
         return new_run(out, table)
-    except RunFolderError as error:
-        assert "continue it with --resume, replace it with --overwrite" in str(error)
-        return runs.execute(runs.resume({}, out), ignore, never)
+    with pytest.raises(RunFolderError, match="continue it with --resume, replace it with --overwrite"):
+        new_run(out, table)
+    return runs.execute(runs.resume({}, out), ignore, never)
 
 
 def assert_whole(run, uninterrupted):
@@ -131,10 +131,7 @@ def test_a_disk_that_is_full_from_each_file_operation_on(tmp_path, table, uninte
     names = operations(tmp_path / "run0", lambda: new_run(tmp_path / "run0", table))
     for number in (i + 1 for i, name in enumerate(names) if name in ("fsync", "os.mkdir")):
         out = tmp_path / f"run{number}"
-        with watched(Watch(out, full_from(number))):
-            try:
-                new_run(out, table)
-            except OSError as error:
-                assert str(out) in str(error.filename)
-                assert error.strerror == "No space left on device"
+        with watched(Watch(out, full_from(number))), pytest.raises(OSError, match="No space left") as caught:
+            new_run(out, table)
+        assert str(out) in str(caught.value.filename)
         assert_whole(next_command(out, table), uninterrupted)
