@@ -3,14 +3,14 @@
 import gzip
 import hashlib
 import os
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from aevb.errors import DatasetUnavailableError
+from aevb.storage import cache_folder
 
 DATA_DIR_VARIABLE = "AEVB_DATA_DIR"
 
@@ -47,7 +47,7 @@ class RemoteFile:
     @property
     def _cache(self) -> Path:
         # Below a folder of the set's own: Fashion-MNIST's files are called what MNIST's are.
-        return platformdirs.user_cache_path("aevb") / self.dataset
+        return (cache_folder() or Path(tempfile.gettempdir()) / "aevb") / self.dataset
 
     def find(self, data_dir: str | Path | None) -> Iterator[Path]:
         """The places where it is, plain or zipped, whatever the content."""

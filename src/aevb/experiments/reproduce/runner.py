@@ -249,8 +249,8 @@ def _tidy(folder: ReproductionFolder, record: dict[str, Any]) -> None:
         shutil.rmtree(folder.jobs / key, ignore_errors=True)
     with contextlib.suppress(OSError):  # it is not empty where jobs of other parts are not done
         folder.jobs.rmdir()
-    for path in (folder.results, folder.report, *folder.figures.glob("*")):
-        sweep(path)
+    for written in (folder.path, folder.figures):
+        sweep(written)
 
 
 def _do_alone(
