@@ -15,6 +15,7 @@ from command_line import quick_compilation, records, without_clock  # noqa: F401
 from faults import Killed, Watch, full_from, killed_before, watched
 
 SETTINGS = {"latents": 1, "hidden": (4,), "steps": 2}
+OLD = "# of the run that is replaced\n"
 
 
 def ignore(state):
@@ -89,10 +90,10 @@ def assert_whole(run, uninterrupted):
 
 
 def operations(folder, act):
-    """The file operations below the folder that `act` does, by name."""
+    """The file operations below the folder that `act` does: their names and paths."""
     with watched(Watch(folder)) as watch:
         act()
-    return [name for name, _ in watch.operations]
+    return watch.operations
 
 
 def test_killed_before_each_file_operation(tmp_path, table, uninterrupted, trained_before):
@@ -113,14 +114,20 @@ def test_killed_before_each_file_operation_of_overwrite(tmp_path, table, uninter
     def run_in(name):
         shutil.copytree(uninterrupted.folder.path, tmp_path / name)
         (tmp_path / name / "notes.txt").write_text("mine")
+        with (tmp_path / name / "recipe.toml").open("a") as file:
+            file.write(OLD)
         return tmp_path / name
 
     out = run_in("run0")
-    names = operations(out, lambda: new_run(out, table, overwrite=True))
-    for number in range(1, names.index("fsync") + 2):
+    done = operations(out, lambda: new_run(out, table, overwrite=True))
+    written = [i for i, (name, path) in enumerate(done, 1) if name == "os.rename" and "recipe" in path]
+    for number in range(1, written[0] + 2):
         out = run_in(f"run{number}")
         with watched(Watch(out, killed_before(number))), pytest.raises(Killed):
             new_run(out, table, overwrite=True)
+        folder = runs.RunFolder(out)
+        if folder.recipe.exists() and folder.recipe.read_text().endswith(OLD):  # then nothing of it is lost
+            assert set(os.listdir(uninterrupted.folder.path)) <= set(os.listdir(out))
         run = next_command(out, table) if number % 2 else new_run(out, table, overwrite=True)
         assert (out / "notes.txt").read_text() == "mine"
         (out / "notes.txt").unlink()
@@ -128,8 +135,8 @@ def test_killed_before_each_file_operation_of_overwrite(tmp_path, table, uninter
 
 
 def test_a_disk_that_is_full_from_each_file_operation_on(tmp_path, table, uninterrupted, trained_before):
-    names = operations(tmp_path / "run0", lambda: new_run(tmp_path / "run0", table))
-    for number in (i + 1 for i, name in enumerate(names) if name in ("fsync", "os.mkdir")):
+    done = operations(tmp_path / "run0", lambda: new_run(tmp_path / "run0", table))
+    for number in (i for i, (name, _) in enumerate(done, 1) if name in ("fsync", "os.mkdir")):
         out = tmp_path / f"run{number}"
         with watched(Watch(out, full_from(number))), pytest.raises(OSError, match="No space left") as caught:
             new_run(out, table)
