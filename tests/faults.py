@@ -65,7 +65,9 @@ def _fsync(handle):
 @contextlib.contextmanager
 def watched(watch):
     """Let the watch see every operation."""
-    if not getattr(sys, "_aevb_tests_hook", False):  # a hook cannot be taken away, so there is one for all tests
+    if not getattr(
+        sys, "_aevb_tests_hook", False
+    ):  # a hook cannot be taken away, so there is one for all tests
         sys.addaudithook(_hook)
         sys._aevb_tests_hook = True
     _watches.append(watch)
@@ -104,3 +106,28 @@ def exits_before(number):
             os._exit(137)
 
     return act
+
+
+def command(arguments, folder, number, output, together=None):
+    """What a process of its own does: the command line, its end before the operation of that number below the folder.
+
+    Args:
+        arguments: of the command.
+        folder: where operations are counted.
+        number: of the one that the process does not live to see; 0 for none.
+        output: the file that gets what is printed, and at the end the number of operations that were seen.
+        together: a barrier, to begin at the same moment as others.
+    """
+    from aevb.cli import main
+
+    with open(output, "w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.argv = ["aevb", *map(str, arguments)]
+    if together is not None:
+        together.wait()
+    with watched(Watch(folder, exits_before(number))) as watch:
+        try:
+            main()
+        finally:
+            print(f"operations: {len(watch.operations)}", flush=True)

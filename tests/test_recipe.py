@@ -1,4 +1,5 @@
 import tomllib
+from typing import get_args
 
 import pytest
 
@@ -104,3 +105,16 @@ def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path):
 
 def test_none_has_no_place_in_toml():
     assert "epochs" not in tomllib.loads(Recipe().to_toml())
+
+
+def test_every_setting_stands_in_the_file_and_is_read_back(tmp_path):
+    """A setting that is None too: as a comment, since TOML has no null, which means that None is its default."""
+    for recipe in (Recipe(), Recipe(label="kind", samples=3, minutes=0.5, image_shape=(2, 3), drop=("a",))):
+        text = recipe.to_toml()
+        named = [line.removeprefix("# ").split()[0] for line in text.splitlines() if line[0] not in " ]"]
+        assert named == list(Recipe.model_fields)
+        (tmp_path / "recipe.toml").write_text(text)
+        assert Recipe.parse(read_settings(str(tmp_path / "recipe.toml"))) == recipe
+    assert "# label is not set\n" in Recipe().to_toml()
+    for name, field in Recipe.model_fields.items():
+        assert field.default is None or type(None) not in get_args(field.annotation), name

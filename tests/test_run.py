@@ -1,12 +1,15 @@
 import dataclasses
 import json
+import os
+import shutil
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from aevb import run as runs
-from aevb.errors import NonFiniteBoundError, RunFolderError
+from aevb.errors import AevbError, DatasetUnavailableError, NonFiniteBoundError, RunFolderError
 from aevb.models import learned
 from aevb.trained import TrainedModel
 from command_line import quick_compilation, records, without_clock  # noqa: F401
@@ -112,16 +115,74 @@ def test_a_diverged_run_stays_diverged(tmp_path):
 
 
 def test_clearing_a_run_leaves_the_rest(tmp_path, straight):
-    import shutil
-
     folder = runs.RunFolder(tmp_path / "run")
     shutil.copytree(straight.folder.path, folder.path)
     (folder.path / "notes.txt").write_text("mine")
     assert folder.holds_run
     folder.clear()
-    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+    assert [path.name for path in folder.path.glob("[!.]*")] == ["notes.txt"]
+    assert folder.is_free
+    for name in (".lock", ".holder.json"):  # without these it is anyone's folder
+        (folder.path / name).unlink()
     with pytest.raises(RunFolderError, match="stays as it is"):
         runs.start(SETTINGS, folder.path, overwrite=True)
+
+
+def test_a_recipe_alone_is_anyone_s(tmp_path):
+    (tmp_path / "recipe.toml").write_text('data = "digits"')
+    with pytest.raises(RunFolderError, match="stays as it is"):
+        runs.start(SETTINGS, tmp_path, overwrite=True)
+    with pytest.raises(RunFolderError, match="no run's folder"):
+        runs.resume({}, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+def test_settings_and_data_that_cannot_be_used_leave_nothing(tmp_path):
+    for wrong in (
+        {"data": str(tmp_path / "absent.csv")},
+        {"latents": 0},
+        {"likelihood": "bernoulli", "scale": "standard"},
+    ):
+        with pytest.raises(AevbError):
+            runs.start({**SETTINGS, **wrong}, tmp_path / "runs" / "one")
+        assert not os.listdir(tmp_path)
+
+
+def test_a_run_is_resumed_from_another_folder_and_after_a_move(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    np.save("x.npy", np.random.default_rng(0).normal(size=(40, 3)))
+    settings = {**SETTINGS, "data": "x.npy"}
+    runs.start(settings, Path("run"))
+    monkeypatch.chdir(tmp_path)
+    shutil.move("project", "moved")
+    with pytest.raises(DatasetUnavailableError, match=r"no file x\.npy"):
+        runs.load_dataset(runs.Recipe.parse(settings), None)
+    for folder, out in (("moved", "run"), (".", "moved/run"), ("/", tmp_path / "moved" / "run")):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.chdir(folder)
+        assert runs.resume({}, Path(out)).recipe.data == "x.npy"
+
+
+def test_half_written_files_are_swept_by_resume_but_those_of_commands_that_may_run(tmp_path, straight):
+    folder = runs.RunFolder(tmp_path / "run")
+    shutil.copytree(straight.folder.path, folder.path)
+    for name in (
+        ".model.01234567.part",
+        "figures/.codes.png.01234567.part",
+        ".evaluation.json.01234567.part",
+    ):
+        path = folder.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    runs.resume({}, folder.path)
+    left = {path.name for path in folder.path.rglob("*.part")}
+    assert left == {".codes.png.01234567.part", ".evaluation.json.01234567.part"}
+    for name in left:
+        for path in folder.path.rglob(name):
+            os.utime(path, (0, 0))
+    runs.resume({}, folder.path)
+    assert not list(folder.path.rglob("*.part"))
 
 
 def test_keys_say_what_the_bound_is(straight):

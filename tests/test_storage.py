@@ -155,10 +155,14 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
         (tmp_path / name).write_text("")
     (tmp_path / ".model.89abcdef.part").mkdir()
     (tmp_path / ".model.89abcdef.part" / "weights").write_text("")
-    sweep(tmp_path / "model", seconds=3600.0)
+    sweep(tmp_path, "model", seconds=3600.0)
     assert len(os.listdir(tmp_path)) == 6
-    sweep(tmp_path / "model")
+    sweep(tmp_path, "model")
     assert sorted(os.listdir(tmp_path)) == sorted(theirs)
+    sweep(tmp_path)
+    theirs.remove(".other.01234567.part")
+    assert sorted(os.listdir(tmp_path)) == sorted(theirs)
+    sweep(tmp_path / "absent")
 
 
 def test_a_folder_is_removed_with_what_stood_aside(tmp_path):

@@ -68,7 +68,7 @@ class FolderLock:
                 f"{self.folder} is in use by {self._told_holder()}: wait until that has ended, or choose another --out"
             ) from None
         if lock.lock_counter == 1:
-            sweep(self.holder)
+            sweep(self.folder, self.holder.name)
             try:
                 write_file(self.holder, json.dumps(_this_process()).encode())
             except BaseException:

@@ -88,9 +88,9 @@ class RunFolder:
     def sweep(self) -> None:
         """Delete what killed processes left half written."""
         for path in (*self._written, self.checkpoint):
-            sweep(path)
-        for path in (self.evaluation, *self.figures.glob("*")):
-            sweep(path, LONGEST_WRITE_SECONDS)
+            sweep(path.parent, path.name)
+        for folder in (self.path, self.figures):
+            sweep(folder, seconds=LONGEST_WRITE_SECONDS)
 
 
 @dataclasses.dataclass(frozen=True)

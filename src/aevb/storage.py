@@ -88,21 +88,22 @@ def remove(path: Path) -> None:
     Raises:
         OSError: it cannot be removed; the error names the file that is in the way.
     """
-    for found in (path, *_previous(path), *_named(path, "part")):
+    for found in (path, *_previous(path), *_named(path.parent, glob.escape(path.name), "part")):
         if found.is_dir() and not found.is_symlink():
             shutil.rmtree(found)
         else:
             found.unlink(missing_ok=True)
 
 
-def sweep(path: Path, seconds: float = 0.0) -> None:
-    """Remove what killed processes left of their attempts to write `path`, as far as that is possible.
+def sweep(folder: Path, name: str = "*", seconds: float = 0.0) -> None:
+    """Remove what killed processes left of their attempts to write in a folder, as far as that is possible.
 
     Args:
-        path: a file or folder, which is left as it is.
+        folder: where; what is written whole is left as it is.
+        name: of the file or folder that was to be written; any, by default.
         seconds: leave alone what is younger, where another process may be writing it now.
     """
-    for remnant in _named(path, "part"):
+    for remnant in _named(folder, name, "part"):
         with contextlib.suppress(OSError):
             if time.time() - remnant.stat().st_mtime >= seconds:
                 remove(remnant)
@@ -156,12 +157,12 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 def _previous(path: Path) -> list[Path]:
-    return _named(path, "previous")
+    return _named(path.parent, glob.escape(path.name), "previous")
 
 
-def _named(path: Path, ending: str) -> list[Path]:
-    """What `_beside` has named."""
-    return list(path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.{ending}"))
+def _named(folder: Path, name: str, ending: str) -> list[Path]:
+    """What `_beside` has named, for a pattern of names."""
+    return list(folder.glob(f".{name}.{'[0-9a-f]' * 8}.{ending}"))
 
 
 def _age_key(path: Path) -> float:

@@ -1,6 +1,10 @@
 """The machinery of `aevb reproduce`: jobs that are kept and resumed, what is refused, curves and how they are read."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,9 @@ from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Verd
 from aevb.experiments.reproduce.images import packed, unpacked
 from aevb.experiments.reproduce.published import figure_2_best, figure_2_curve, tutorial_log, value_at
 from aevb.experiments.reproduce.written import with_minus_signs
+from aevb.storage import write_file
 from command_line import quick_compilation  # noqa: F401
+from faults import Killed, Watch, killed_before, watched
 
 SETTINGS = {"data": "digits", "latents": 2, "hidden": (4,), "batch_size": 100}
 
@@ -64,7 +70,7 @@ def test_jobs_are_done_in_order_and_the_folder_tells_of_them(counting, tmp_path)
     assert counting.done == ["one", "two after 100"]
     assert shares == [0.25, 0.25 + 0.75 / 2, 1.0]
     assert [line.partition(":")[0] for line in lines] == ["one-job", "two-job"]
-    assert sorted(path.name for path in out.iterdir()) == ["REPORT.md", "figures", "results.json"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["REPORT.md", "figures", "results.json"]
     record = json.loads((out / "results.json").read_text())
     assert record["settings"] == {"experiment": "counting", "share": 1.0, "data": None}
     assert record["jobs"]["two-job"]["result"] == {"n": 200}
@@ -338,3 +344,73 @@ def test_images_survive_being_stored():
 def test_steps_reach_the_samples_also_with_a_short_last_minibatch(samples, n_rows):
     step = steps_to(samples, n_rows, 100)
     assert samples_after(step - 1, n_rows, 100) < samples <= samples_after(step, n_rows, 100)
+
+
+HOLD = """
+import sys; from pathlib import Path; from aevb.folder_lock import FolderLock
+lock = FolderLock(Path(sys.argv[1]))
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_job_that_another_process_does_is_refused_by_name_and_other_parts_are_done(counting, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "jobs" / "two-job")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        (tmp_path / ".holder.json").touch()  # as if it had begun in this folder
+        for overwrite in (False, True):
+            with pytest.raises(RunFolderError, match=rf"two-job is in use by process {other.pid} on"):
+                reproduce(Request(counting, Size(), tmp_path, overwrite=overwrite))
+            assert counting.done == ["one"]
+            assert set(json.loads((tmp_path / "results.json").read_text())["jobs"]) == {"one-job"}
+        other.kill()
+    reproduce(Request(counting, Size(), tmp_path))
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_a_job_that_another_process_has_just_done_is_not_done_again(counting, tmp_path):
+    reproduce(Request(counting, Size(), tmp_path))
+    done = (tmp_path / "results.json").read_bytes()
+    reproduce(Request(counting, Size(), tmp_path, only=("one",), overwrite=True))
+    del counting.done[:]
+    lock = runner.FolderLock.held
+
+    def held(self, *about):
+        if self.folder.name == "two-job":
+            (tmp_path / "results.json").write_bytes(done)
+        return lock(self, *about)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner.FolderLock, "held", held)
+        reproduce(Request(counting, Size(), tmp_path))
+    assert counting.done == []
+
+
+def test_a_kill_before_any_file_operation_is_no_obstacle(counting, tmp_path, monkeypatch):
+    def write_report(experiment, size, record, report, *about):
+        write_file(report, str(sorted(record["jobs"])).encode())
+
+    monkeypatch.setattr(runner, "write_report", write_report)
+    monkeypatch.setattr(runner, "describe", lambda data_dir: [])
+    counts = []
+    for overwrite in (False, True):
+        out = tmp_path / "counted"
+        with watched(Watch(out)) as watch:
+            reproduce(Request(counting, Size(), out, overwrite=overwrite))
+        counts.append(len(watch.operations))
+    out = tmp_path / "run"
+    for overwrite, count in zip((False, True), counts, strict=True):
+        for number in range(1, count + 1, 3):  # a file takes three
+            with watched(Watch(out, killed_before(number))), pytest.raises(Killed):
+                reproduce(Request(counting, Size(), out, overwrite=overwrite))
+            report = reproduce(Request(counting, Size(), out))
+            assert report.read_text() == "['one-job', 'two-job']"
+            assert sorted(os.listdir(out)) == [".holder.json", ".lock", "REPORT.md", "results.json"]
+            if not overwrite:
+                shutil.rmtree(out)
+        reproduce(Request(counting, Size(), out))

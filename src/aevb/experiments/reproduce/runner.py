@@ -4,8 +4,12 @@ results.json  the settings, the versions, and the result and the seconds of ever
 REPORT.md     verdicts, tables and notes
 figures/      pictures
 jobs/         what a job that was interrupted goes on from
+.lock         what keeps processes from writing at once, .holder.json which wrote last
+
+Several processes may do different jobs in one folder; each job's folder has a lock of its own.
 """
 
+import contextlib
 import dataclasses
 import json
 import platform
@@ -22,9 +26,12 @@ from aevb.datasets import describe, load
 from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.experiments.reproduce.experiment import Experiment, Job, Setting, Size
 from aevb.experiments.reproduce.written import minutes, write_report
-from aevb.storage import write_file
+from aevb.folder_lock import FolderLock
+from aevb.storage import remove, sweep, write_file
 
 KEEP_SECONDS = 20.0
+# How long to wait for another process that writes a result or the report.
+WRITING_SECONDS = 120.0
 
 Show = Callable[[float], None]
 Say = Callable[[str], None]
@@ -39,13 +46,18 @@ class ReproductionFolder:
         self.report = path / "REPORT.md"
         self.figures = path / "figures"
         self.jobs = path / "jobs"
+        self.lock = FolderLock(path)
 
     def clear(self) -> None:
-        """Delete the experiment's results, and nothing else that somebody may have put beside them."""
-        for folder in (self.jobs, self.figures):
-            shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.report, self.results):
-            file.unlink(missing_ok=True)
+        """Delete the experiment's results, and nothing else that somebody may have put beside them.
+
+        Raises:
+            RunFolderError: another process is doing one of its jobs.
+        """
+        for job in self.jobs.glob("*"):
+            FolderLock(job).refuse_others()
+        for path in (self.jobs, self.figures, self.report, self.results):
+            remove(path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,31 +93,30 @@ def reproduce(request: Request, show: Show = lambda share: None, say: Say = lamb
         The path of the report.
 
     Raises:
-        RunFolderError: the folder holds results of other settings, damaged ones, or something else.
+        RunFolderError: the folder holds results of other settings, damaged ones, or something else; or another process
+            is doing the same job there.
         InvalidRecipeError: a part that the experiment has not.
         NonFiniteBoundError: training diverged where the experiment needs its end, or a number is not finite.
     """
     folder, experiment = ReproductionFolder(request.out), request.experiment
     _look_at_data(request)
     jobs = _chosen(experiment, request)
-    record = _open(folder, request)
+    _refuse_other_folders(folder)
+    with folder.lock.held(WRITING_SECONDS):
+        record = _open(folder, request)
     total, done = sum(job.cost for job in jobs), 0.0
     for job in jobs:
-        if job.key not in record["jobs"]:
-            own = folder.jobs / job.key
-            own.mkdir(parents=True, exist_ok=True)
 
-            def show_job(share: float, done: float = done, cost: float = job.cost) -> None:
-                show((done + share * cost) / total)
+        def show_job(share: float, done: float = done, cost: float = job.cost) -> None:
+            show((done + share * cost) / total)
 
-            _do(job, Setting(request.size, request.data_dir, own, show_job), record, folder)
-            shutil.rmtree(own, ignore_errors=True)
+        if job.key not in record["jobs"] and _do_alone(job, request, show_job, record, folder):
             say(f"{job.key}: done in {record['jobs'][job.key]['seconds']:.0f} s")
         done += job.cost
         show(done / total)
-    if folder.jobs.exists() and not any(folder.jobs.iterdir()):  # else jobs of other parts were interrupted
-        folder.jobs.rmdir()
-    write_report(experiment, request.size, record, folder.report, folder.figures, request.data_dir)
+    with folder.lock.held(WRITING_SECONDS):
+        _tidy(folder, record)
+        write_report(experiment, request.size, record, folder.report, folder.figures, request.data_dir)
     return folder.report
 
 
@@ -150,6 +161,17 @@ def _of_parts(request: Request, size: Size) -> Sequence[Job]:
     return [job for job in jobs if not whole or job.key in whole or job.key.startswith(begun)]
 
 
+def _refuse_other_folders(folder: ReproductionFolder) -> None:
+    """Refuse to write where there is something that no experiment has put there."""
+    path = folder.path
+    if path.exists() and not path.is_dir():
+        raise RunFolderError(f"{path} is a file: choose another --out")
+    if folder.results.is_file() or folder.lock.was_held or not path.exists():
+        return
+    if any(not folder.lock.is_own(found) for found in path.iterdir()):
+        raise RunFolderError(f"{path} is not empty and has no results.json: choose another --out")
+
+
 def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
     """The record of the folder, which is new unless results of the same settings are there."""
     settings, experiment = _settings(request), request.experiment
@@ -171,12 +193,7 @@ def _open(folder: ReproductionFolder, request: Request) -> dict[str, Any]:
                 "another --out, or replace them with --overwrite"
             )
         return record | {"only": _together(record["only"], request.only)}
-    elif folder.path.exists() and not folder.path.is_dir():
-        raise RunFolderError(f"{folder.path} is a file: choose another --out")
-    elif folder.path.exists() and any(folder.path.iterdir()):
-        raise RunFolderError(f"{folder.path} is not empty and has no results.json: choose another --out")
     versions = {"aevb": version("aevb"), "jax": jax.__version__, "python": platform.python_version()}
-    folder.path.mkdir(parents=True, exist_ok=True)
     record = {"settings": settings, "only": list(request.only), "versions": versions, "begun": {}, "jobs": {}}
     _write(folder.results, record)
     return record
@@ -226,6 +243,30 @@ def read_results(path: Path) -> dict[str, Any]:
     return record
 
 
+def _tidy(folder: ReproductionFolder, record: dict[str, Any]) -> None:
+    """Delete what processes that were killed have left of jobs that are done, and of files that are whole."""
+    for key in record["jobs"]:
+        shutil.rmtree(folder.jobs / key, ignore_errors=True)
+    with contextlib.suppress(OSError):  # it is not empty where jobs of other parts are not done
+        folder.jobs.rmdir()
+    for written in (folder.path, folder.figures):
+        sweep(written)
+
+
+def _do_alone(
+    job: Job, request: Request, show: Show, record: dict[str, Any], folder: ReproductionFolder
+) -> bool:
+    """Do a job, unless another process has done it meanwhile; whether it was done here."""
+    own = folder.jobs / job.key
+    with FolderLock(own).held():
+        _add_others(record, folder)
+        is_new = job.key not in record["jobs"]
+        if is_new:
+            _do(job, Setting(request.size, request.data_dir, own, show), record, folder)
+        shutil.rmtree(own, ignore_errors=True)
+    return is_new
+
+
 def _do(job: Job, setting: Setting, record: dict[str, Any], folder: ReproductionFolder) -> None:
     """Do a job and keep its result. The time that it has taken is kept while it runs, so that no kill loses it."""
     started = time.perf_counter() - record["begun"].get(job.key, 0.0)
@@ -254,13 +295,19 @@ def _do(job: Job, setting: Setting, record: dict[str, Any], folder: Reproduction
 
 def _save(record: dict[str, Any], folder: ReproductionFolder) -> None:
     """Write the record, with what another process may have done of other parts meanwhile."""
+    with folder.lock.held(WRITING_SECONDS):
+        _add_others(record, folder)
+        record["begun"] = {key: taken for key, taken in record["begun"].items() if key not in record["jobs"]}
+        _write(folder.results, record)
+
+
+def _add_others(record: dict[str, Any], folder: ReproductionFolder) -> None:
+    """Add to a record what another process has put into the file."""
     if folder.results.exists():
         other = read_results(folder.results)
         record["jobs"] = other["jobs"] | record["jobs"]
         record["begun"] = other["begun"] | record["begun"]
         record["only"] = _together(other["only"], record["only"])
-    record["begun"] = {key: taken for key, taken in record["begun"].items() if key not in record["jobs"]}
-    _write(folder.results, record)
 
 
 def _finite(job: Job, result: Any) -> Any:
