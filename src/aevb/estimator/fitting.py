@@ -1,20 +1,20 @@
 """A fit of `VAE`: what it starts from, and where it is."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Int, Num
 
 from aevb.assembly import Networks, assemble, build_plan
-from aevb.datasets import Dataset
+from aevb.datasets import Dataset, split_rows
 from aevb.inference.for_use import for_use
 from aevb.recipe import Recipe
 from aevb.run import trained_model
 from aevb.selection import build_objective
 from aevb.trained import TrainedModel
-from aevb.training import Plan, TrainingData, TrainingState
+from aevb.training import Plan, TrainingData, TrainingState, train
 from aevb.training.state import Progress
 
 
@@ -65,10 +65,6 @@ class Fit:
         plan = dataclasses.replace(plan, epochs=progress.epoch + 1, steps=None, seconds=None, patience=None)
         return cls(model, plan, TrainingData(rows), state)
 
-    def at(self, state: TrainingState) -> "Fit":
-        """The fit in another state."""
-        return dataclasses.replace(self, state=state)
-
     @property
     def share_done(self) -> float:
         """How much of the budget is used up: of the one that will end the fit, if there are several."""
@@ -80,6 +76,31 @@ class Fit:
         )
         return min(1.0, max((done / budget for done, budget in shares if budget), default=0.0))
 
+    def run(self, show: "Callable[[Fit], None]", keep: "Callable[[Fit], None]") -> "Fit":
+        """Train to the end of the plan.
+
+        Args:
+            show: called with the fit after every chunk of steps.
+            keep: called with the fit as it is at the end; also where something stops it on the way, such as Ctrl-C,
+                once it has taken a step.
+        """
+        fit, started = self, self.state.progress.step
+        try:
+            for state in train(self.state, self.plan, self.data):
+                fit = dataclasses.replace(self, state=state)
+                show(fit)
+        except BaseException as stop:
+            at = fit.state.progress
+            if at.step > started:
+                keep(fit)
+                stop.add_note(
+                    f"The estimator holds the model as of step {at.step:,}, after {at.epoch:,} full epochs: use it as "
+                    "it is, or go on with partial_fit."
+                )
+            raise
+        keep(fit)
+        return fit
+
     def trained(self, importance_samples: int) -> TrainedModel:
         """The model that its state stands for, with the number of draws with which its estimator scores."""
         return dataclasses.replace(
@@ -88,6 +109,11 @@ class Fit:
             importance_samples=importance_samples,
             history=self.state.progress.history,
         )
+
+
+def held_out_rows(model: TrainedModel, n_rows: int) -> Int[np.ndarray, " held_out"]:
+    """Which of the rows that a model was fitted to were its validation rows."""
+    return split_rows(n_rows, model.recipe.validation, model.recipe.seed)[1]
 
 
 def _taken_up(history: Sequence[Mapping[str, Any]]) -> Progress:

@@ -81,7 +81,7 @@ def _densified(x: Any, name: str) -> np.ndarray:
 def _memory() -> float:
     """The machine's memory in bytes, where the operating system tells."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
         return np.inf
 

@@ -34,6 +34,21 @@ def recipe_of(arguments: Mapping[str, Any], seed: int, **changes: Any) -> Recipe
     return Recipe.parse(settings, source="VAE", names={**ARGUMENT_NAMES, "seed": "random_state"})
 
 
+def refuse_pieces(arguments: Mapping[str, Any]) -> None:
+    """Refuse to train piece by piece where the settings do not allow it.
+
+    Raises:
+        InvalidRecipeError: the length of training must be known, or what is learned belongs to rows.
+    """
+    if arguments["schedule"] != "constant":
+        raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {arguments['schedule']!r}")
+    if arguments["recognition"] == "per-row" or arguments["objective"] == "mcem":
+        raise InvalidRecipeError(
+            "partial_fit needs recognition='amortized' and another objective than mcem: free parameters and chains "
+            "belong to the rows of one fit"
+        )
+
+
 def refuse_changes(made: Recipe, arguments: Mapping[str, Any]) -> None:
     """Refuse to go on with other settings than those that a model was made with.
 

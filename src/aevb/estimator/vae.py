@@ -18,7 +18,7 @@ from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.estimator.fitting import Fit
 from aevb.estimator.progress import progress
 from aevb.estimator.reading import as_dense, read_rows
-from aevb.estimator.settings import recipe_of, refuse_changes
+from aevb.estimator.settings import recipe_of, refuse_changes, refuse_pieces
 from aevb.inference import (
     Importance,
     ImportanceImputation,
@@ -26,16 +26,10 @@ from aevb.inference import (
     MetropolisWithinGibbs,
     PseudoGibbs,
 )
-from aevb.training import train
 
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
 }
-
-BLACK_AND_WHITE = (
-    "the model learned grey pixels under a Bernoulli likelihood, whose draws are black and white: "
-    "sample(n, means=True) gives grey ones"
-)
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -217,13 +211,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 recognition is "per-row".
             NonFiniteBoundError: training diverged.
         """
-        if self.schedule != "constant":
-            raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
-        if self.recognition == "per-row" or self.objective == "mcem":
-            raise InvalidRecipeError(
-                "partial_fit needs recognition='amortized' and another objective than mcem: free parameters and chains "
-                "belong to the rows of one fit"
-            )
+        refuse_pieces(self.get_params(deep=False))
         if not hasattr(self, "model_"):
             fit = self._start(X, validation=0.0, patience=None)
             return self._train(replace(fit, plan=replace(fit.plan, epochs=1)))
@@ -270,7 +258,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if not (means or self.model_.is_normalized):
-            warnings.warn(BLACK_AND_WHITE, stacklevel=2)
+            warnings.warn(
+                "draws of grey pixels under a Bernoulli likelihood are black and white; sample(n, means=True) is grey",
+                stacklevel=2,
+            )
         seed = self._seed if random_state is None else _seed(random_state)
         return self.model_.sample(n_samples, seed, means=means)
 
@@ -350,6 +341,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.model_.save(path)
 
     def _rows(self, X: Any) -> np.ndarray:
+        """The rows of anything that `fit` takes, as an array of the fitted number of features."""
         check_is_fitted(self)
         return read_rows(self, X, reset=False, image_shape=self.model_.image_shape)[0]
 
@@ -365,22 +357,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _train(self, fit: Fit) -> "VAE":
         """Train to the end of the plan, and set the fitted attributes, also where something stops it on the way."""
-        started = fit.state.progress.step
         with progress(self.verbose, fit) as show:
-            try:
-                for state in train(fit.state, fit.plan, fit.data):
-                    fit = fit.at(state)
-                    show(fit)
-            except BaseException as stop:
-                at = fit.state.progress
-                if at.step > started:
-                    self._keep(fit)
-                    stop.add_note(
-                        f"The estimator holds the model as of step {at.step:,} (epoch {at.epoch} was the last full "
-                        "one): use it as it is, or go on with partial_fit."
-                    )
-                raise
-        self._keep(fit)
+            fit = fit.run(show, self._keep)
         if fit.state.progress.status == "diverged":
             raise NonFiniteBoundError(
                 f"training stopped: at {fit.state.progress.message}. The estimator holds the model from before that "
