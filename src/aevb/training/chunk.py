@@ -1,6 +1,7 @@
 """A chunk: minibatches that one compiled program runs through."""
 
 import dataclasses
+import functools
 
 import equinox as eqx
 import jax
@@ -18,6 +19,7 @@ from aevb.typing import PRNGKey, Scalar, Tree
 Trace = dict[str, Float[Array, " steps"]]
 
 
+@functools.lru_cache(maxsize=2)  # an epoch usually goes through several chunks
 def minibatches(epoch: int, seed: int, n_rows: int, batch_size: int) -> Int[np.ndarray, "steps batch"]:
     """The row numbers of an epoch's minibatches: a permutation of all rows, the last minibatch padded with -1."""
     order = np.random.default_rng([seed, epoch]).permutation(n_rows).astype(np.int32)

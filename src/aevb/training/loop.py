@@ -44,25 +44,20 @@ def train(state: TrainingState, plan: Plan, data: TrainingData) -> Iterator[Trai
         yield from _expectation_maximization(state, plan, data)
         return
     x = jnp.asarray(data.train)
-    batch_size = min(plan.batch_size, len(x))
-    order = minibatches(state.progress.epoch, plan.seed, len(x), batch_size)
     earlier, started = state.progress.seconds, time.perf_counter()
     chunk_steps = 1
     if state.progress.status == "running" and _budget_spent(state.progress, plan):
         yield _note(state, status="finished")
         return
     while state.progress.status == "running":
-        n_steps = min(chunk_steps, len(order) - state.progress.batch, _steps_left(state.progress, plan))
+        n_steps = min(chunk_steps, _steps_left(state.progress, plan, len(x)))
         chunk_started = time.perf_counter()
-        state = _take_steps(state, plan, x, order, n_steps)
+        state = _take_steps(state, plan, x, n_steps)
         took = time.perf_counter() - chunk_started
         chunk_steps = min(2 * chunk_steps, MAX_CHUNK_STEPS) if took < CHUNK_SECONDS / 2 else chunk_steps
         seconds = earlier + time.perf_counter() - started
         state = _note(state, seconds=seconds, training_seconds=state.progress.training_seconds + took)
         if state.progress.status == "running":
-            if state.progress.batch == len(order):
-                state = _note(state, epoch=state.progress.epoch + 1, batch=0)
-                order = minibatches(state.progress.epoch, plan.seed, len(x), batch_size)
             spent = _budget_spent(state.progress, plan)
             if spent or (state.progress.batch == 0 and state.progress.epoch % plan.evaluate_every == 0):
                 state = _evaluate(state, plan, data)
@@ -110,13 +105,12 @@ def _note(state: TrainingState, **changes: object) -> TrainingState:
     return dataclasses.replace(state, progress=dataclasses.replace(state.progress, **changes))  # pyright: ignore[reportArgumentType]
 
 
-def _take_steps(
-    state: TrainingState, plan: Plan, x: jax.Array, order: np.ndarray, n_steps: int
-) -> TrainingState:
+def _take_steps(state: TrainingState, plan: Plan, x: jax.Array, n_steps: int) -> TrainingState:
     """The state `n_steps` later, or where the run diverges on the way, before the step that does it."""
-    progress = state.progress
-    rows = np.full((min(MAX_CHUNK_STEPS, len(order)), order.shape[1]), -1, np.int32)
-    rows[:n_steps] = order[progress.batch : progress.batch + n_steps]
+    progress, per_epoch = state.progress, plan.steps_per_epoch(len(x))
+    longest = min(MAX_CHUNK_STEPS, plan.evaluate_every * per_epoch)
+    rows = np.full((longest, min(plan.batch_size, len(x))), -1, np.int32)
+    rows[:n_steps] = _order(progress, plan, len(x), n_steps)
     settings = {"optimizer": plan.optimizer, "binarize": plan.binarize, "missing": plan.missing}
     fixed = (x, jnp.asarray(rows))
     start, key = (state.autoencoder, state.objective, state.optimizer_state), jax.random.key(plan.seed)
@@ -139,9 +133,11 @@ def _take_steps(
     state = dataclasses.replace(
         state, autoencoder=autoencoder, objective=objective, optimizer_state=optimizer_state
     )
+    epochs, batch = divmod(progress.batch + n_steps, per_epoch)
     return _note(
         state,
-        batch=progress.batch + n_steps,
+        epoch=progress.epoch + epochs,
+        batch=batch,
         step=progress.step + n_steps,
         samples_seen=progress.samples_seen + seen,
         sums={
@@ -174,8 +170,23 @@ def _what_diverged(terms: dict[str, float], step: int) -> str:
     return f"step {step}, after which the {' and the '.join(offending) or unnamed}"
 
 
-def _steps_left(progress: Progress, plan: Plan) -> int:
-    return MAX_CHUNK_STEPS if plan.steps is None else plan.steps - progress.step
+def _order(progress: Progress, plan: Plan, n_rows: int, n_steps: int) -> np.ndarray:
+    """The row numbers of the next minibatches, which may be those of several epochs."""
+    last_epoch = progress.epoch + (progress.batch + n_steps - 1) // plan.steps_per_epoch(n_rows)
+    batch_size = min(plan.batch_size, n_rows)
+    epochs = [
+        minibatches(epoch, plan.seed, n_rows, batch_size) for epoch in range(progress.epoch, last_epoch + 1)
+    ]
+    return np.concatenate(epochs)[progress.batch : progress.batch + n_steps]
+
+
+def _steps_left(progress: Progress, plan: Plan, n_rows: int) -> int:
+    """Until an evaluation is due, or the budget of steps or epochs is used up, or a chunk is as long as it may be."""
+    due = plan.evaluate_every * (progress.epoch // plan.evaluate_every + 1)
+    until = due if plan.epochs is None else min(due, plan.epochs)
+    steps = (until - progress.epoch) * plan.steps_per_epoch(n_rows) - progress.batch
+    limits = (steps, MAX_CHUNK_STEPS, plan.steps and plan.steps - progress.step)
+    return min(limit for limit in limits if limit is not None)
 
 
 def _budget_spent(progress: Progress, plan: Plan) -> bool:

@@ -48,6 +48,10 @@ class Plan:
     missing: bool = False
     seed: int = 0
 
+    def steps_per_epoch(self, n_rows: int) -> int:
+        """Minibatches in a pass over so many training rows."""
+        return -(-n_rows // min(self.batch_size, n_rows))
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
