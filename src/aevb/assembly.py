@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,7 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from aevb.datasets import Dataset, Scaling, check_observed, check_rows, check_support, split_rows
+from aevb.datasets import (
+    NAMES,
+    Dataset,
+    Scaling,
+    check_observed,
+    check_rows,
+    check_support,
+    independent_log_likelihood,
+    split_rows,
+)
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidRecipeError
 from aevb.models import (
@@ -32,9 +42,18 @@ from aevb.objectives import Objective
 from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.selection import bound_name, build_objective
+from aevb.settling import Facts, settle, settle_model
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState
+from aevb.typing import PRNGKey
 
 Networks = tuple[eqx.Module | None, eqx.Module | None]
+# Settings that the initial weights depend on, beside the seed.
+ARCHITECTURE = (
+    *("latents", "hidden", "activation", "initialization", "posterior", "prior", "categories"),
+    *("missing", "weight_posterior"),
+)
+# Training rows that are enough to know what a model must not lie below.
+INDEPENDENT_ROWS = 5000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +66,7 @@ class Assembly:
         plan: how.
         data: rows in scaled units.
         preparation: how rows in the user's units become these.
+        recipe: the settings, with those settled that were left open.
         likelihood: the name of p(x|z).
         is_normalized: whether the likelihood is a density or mass function of these rows; not so for grey pixels
             under a Bernoulli, whose terms are cross-entropies.
@@ -57,6 +77,7 @@ class Assembly:
     plan: Plan
     data: TrainingData
     preparation: Preparation
+    recipe: Recipe
     likelihood: Likelihood
     is_normalized: bool
 
@@ -85,9 +106,10 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     """
     for network in networks:
         describe(network, "the network", {})  # better refused now than when the trained model cannot be saved
+    facts = Facts(dataset.n_train, dataset.name in NAMES)
+    recipe = settle(recipe, facts)
     prepare, data = _prepare(recipe, dataset)
-    is_image = dataset.image_shape is not None or dataset.x_train.dtype == np.uint8
-    likelihood = choose_likelihood(recipe.likelihood, data.train, is_image)
+    likelihood = choose_likelihood(recipe.likelihood, data.train, dataset.image_shape is not None)
     _check_support(likelihood, data, dataset.feature_names)
     binary = recipe.binarize != "none" or all(is_binary(rows) for rows in data.splits.values())
     grey = likelihood == "bernoulli" and not binary
@@ -96,16 +118,20 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     autoencoder = build_autoencoder(recipe, likelihood, log_scale, networks)
     if not recipe.has_encoder:
         autoencoder = _with_table(autoencoder, recipe, len(data.train), networks[0])
+    recipe = settle_model(recipe, facts, likelihood, autoencoder)
     objective = build_objective(recipe, autoencoder, len(data.train))
-    return Assembly(
-        autoencoder,
-        objective,
-        build_plan(recipe, len(data.train), objective.steps_per_batch),
-        data,
-        prepare,
-        likelihood,
-        not grey,
-    )
+    plan = build_plan(recipe, len(data.train), objective.steps_per_batch)
+    if objective.is_bound:
+        log_scale = prepare.scaling.log_scale if autoencoder.model.decoder.is_density else 0.0
+        plan = dataclasses.replace(plan, independent=_independent(data.train, likelihood, log_scale))
+    return Assembly(autoencoder, objective, plan, data, prepare, recipe, likelihood, not grey)
+
+
+def _independent(train: Float[np.ndarray, "rows features"], likelihood: Likelihood, log_scale: Any) -> float:
+    """The mean over training rows, thinned out, of log p(x) where columns are independent; the user's units."""
+    rows = train[:: math.ceil(len(train) / INDEPENDENT_ROWS)]
+    scaled = independent_log_likelihood(rows, rows, likelihood)
+    return float(np.mean(scaled - (~np.isnan(rows) * log_scale).sum(axis=1)))
 
 
 def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingData]:
@@ -117,10 +143,11 @@ def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingDat
         raise InvalidRecipeError(
             f"image_shape {height},{width} does not go with rows of {x.shape[1]} features"
         )
-    kept, held_out = split_rows(len(x), recipe.validation, recipe.seed)
+    kept, held_out = split_rows(len(x), recipe.validation or 0.0, recipe.seed)
     train = x[kept] if len(held_out) else x
     check_observed(train, dataset.feature_names)
-    prepare = Preparation(Scaling.fit(train, recipe.scale), recipe.binarize, recipe.seed)
+    scaling = Scaling.fit(train, recipe.scale, is_image=dataset.image_shape is not None)
+    prepare = Preparation(scaling, recipe.binarize, recipe.seed)
     validation = prepare(x[held_out]) if len(held_out) else None
     test = dataset.x_test
     if test is not None:
@@ -158,7 +185,6 @@ def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"], is_image
     return "bernoulli" if grey or is_binary(x) else "gaussian"
 
 
-@eqx.filter_jit  # one program for all initial weights, instead of one per layer
 def build_autoencoder(
     recipe: Recipe,
     likelihood: Likelihood,
@@ -166,10 +192,23 @@ def build_autoencoder(
     networks: Networks,
 ) -> AutoEncoder:
     """The model with its initial weights, a function of the recipe's seed."""
+    # Other settings are left at their defaults, so that no program is compiled anew for another value of theirs.
+    shape = Recipe.parse({name: getattr(recipe, name) for name in ARCHITECTURE})
+    return _build_autoencoder(shape, likelihood, log_scale, networks, jax.random.key(recipe.seed))
+
+
+@eqx.filter_jit  # one program for all initial weights, instead of one per layer
+def _build_autoencoder(
+    recipe: Recipe,
+    likelihood: Likelihood,
+    log_scale: Float[jax.Array, " features"],
+    networks: Networks,
+    key: PRNGKey,
+) -> AutoEncoder:
     n_features, n_latents = len(log_scale), recipe.latents
     prior = Prior(choose_prior(recipe.prior, recipe.posterior), n_latents, recipe.categories)
     width = code_width(recipe.posterior, n_latents, recipe.categories)
-    keys = jax.random.split(jax.random.key(recipe.seed), 4)
+    keys = jax.random.split(key, 4)
     sees_mask = recipe.missing == "nan"
     n_inputs = (1 + sees_mask) * n_features
     encoder_network = (
@@ -242,12 +281,12 @@ def _lift(network: eqx.Module, n_inputs: int, which: str = "") -> OverRows:
 def build_plan(recipe: Recipe, n_rows: int, updates: int = 1) -> Plan:
     """The plan of training, for a number of training rows and of updates of the weights on each minibatch."""
     steps_per_epoch = math.ceil(n_rows / min(recipe.batch_size, n_rows))
-    limits = (recipe.steps, recipe.epoch_budget and recipe.epoch_budget * steps_per_epoch)
+    limits = (recipe.steps, recipe.epochs and recipe.epochs * steps_per_epoch)
     last_step = min((limit for limit in limits if limit is not None), default=None)
     optimizer = Optimizer(
         recipe.optimizer,
         recipe.learning_rate,
-        recipe.schedule,
+        "cosine" if recipe.schedule == "cosine" else "constant",
         updates * recipe.warmup,
         updates * last_step if recipe.schedule == "cosine" and last_step is not None else None,
         recipe.clip_norm,
@@ -256,10 +295,10 @@ def build_plan(recipe: Recipe, n_rows: int, updates: int = 1) -> Plan:
     return Plan(
         optimizer,
         recipe.batch_size,
-        recipe.epoch_budget,
+        recipe.epochs,
         recipe.steps,
         None if recipe.minutes is None else 60 * recipe.minutes,
-        recipe.evaluate_every,
+        recipe.evaluate_every or 1,
         recipe.patience,
         recipe.binarize == "dynamic",
         recipe.missing == "nan",

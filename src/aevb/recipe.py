@@ -23,7 +23,6 @@ from pydantic import (
 
 from aevb.errors import InvalidRecipeError
 
-DEFAULT_EPOCHS = 10
 # Settings that mean something to these objectives only; `auto` is the score function for discrete codes.
 USED_BY = {
     "baseline": ("score-function", "auto"),
@@ -78,13 +77,17 @@ class Recipe(BaseModel):
     )
     drop: Names = Field((), description="CSV columns to leave out, separated by commas.")
     test: Fraction = Field(0.1, description="Share of rows held out for testing, for data without test rows.")
-    validation: Fraction = Field(0.0, description="Share of training rows that choose the best model.")
+    validation: Fraction | None = Field(
+        None,
+        description="Share of training rows that choose the best model (default: 0.1 where the budget is automatic, "
+        "else none).",
+    )
     image_shape: Annotated[tuple[Width, ...], BeforeValidator(_split_commas)] | None = Field(
         None, description="Height,width in pixels, when the rows of your file are images."
     )
     scale: Literal["auto", "none", "standard", "minmax"] = Field(
         "auto",
-        description="Scaling of features; auto: none for data in [0, 1], 1/255 for bytes, else standard.",
+        description="Scaling of features; auto: 1/255 for images of bytes, none for data in [0, 1], else standard.",
     )
     binarize: Literal["none", "static", "dynamic"] = Field(
         "none",
@@ -177,7 +180,10 @@ class Recipe(BaseModel):
     # The training.
     batch_size: int = Field(128, gt=0, description="Rows per minibatch.")
     epochs: int | None = Field(
-        None, gt=0, description="Passes over the data [default: 10, if no other budget]."
+        None,
+        gt=0,
+        description="Passes over the data. Without any budget: 10 for data sets with a name, and for your own data as "
+        "many as their size needs, stopping early.",
     )
     steps: int | None = Field(None, gt=0, description="Minibatches after which to stop.")
     minutes: float | None = Field(None, gt=0, description="Wall-clock time after which to stop.")
@@ -185,17 +191,21 @@ class Recipe(BaseModel):
         "adam", description="The update rule."
     )
     learning_rate: float = Field(1e-3, gt=0, description="Step size, at its peak.")
-    schedule: Literal["constant", "cosine"] = Field(
-        "constant", description="Of the step size; cosine ends at zero."
+    schedule: Literal["auto", "constant", "cosine"] = Field(
+        "auto",
+        description="Of the step size; cosine ends at zero; auto: cosine where the budget is automatic, else constant.",
     )
     warmup: int = Field(0, ge=0, description="Steps over which the step size rises from zero.")
     clip_norm: float | None = Field(
         None,
         ge=0,
-        description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum, else 0).",
+        description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum and for your "
+        "own data under a gaussian likelihood, else 0).",
     )
     weight_decay: float = Field(1e-4, ge=0, description="Of adamw.")
-    evaluate_every: int = Field(1, gt=0, description="Epochs between evaluations.")
+    evaluate_every: int | None = Field(
+        None, gt=0, description="Epochs between evaluations (default: 1, or more where epochs are many and short)."
+    )
     patience: int | None = Field(
         None, gt=0, description="Evaluations without a better validation bound after which to stop early."
     )
@@ -203,12 +213,11 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> "Recipe":
-        if self.patience is not None and not self.validation:
+        if self.patience is not None and not (self.validation or (self.validation is None and not self.has_budget)):
             raise ValueError("patience needs validation rows to watch: set validation, for instance to 0.1")
         if (
             self.schedule == "cosine"
-            and self.epochs is None
-            and self.steps is None
+            and (self.epochs, self.steps) == (None, None)
             and self.minutes is not None
         ):
             raise ValueError(
@@ -264,14 +273,16 @@ class Recipe(BaseModel):
         return self.recognition == "amortized" and self.objective != "mcem"
 
     @property
-    def epoch_budget(self) -> int | None:
-        """`epochs`, or ten where no budget of any kind is set."""
-        unlimited = self.epochs is None and self.steps is None and self.minutes is None
-        return DEFAULT_EPOCHS if unlimited else self.epochs
+    def has_budget(self) -> bool:
+        """Whether it says how long to train."""
+        return any(limit is not None for limit in (self.epochs, self.steps, self.minutes))
 
     def to_toml(self) -> str:
-        """The recipe as TOML; settings that are None are left out, as TOML has no null."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        """The recipe as TOML; settings that are None are named in a comment, as TOML has no null."""
+        unset = [name for name, value in self if value is None]
+        return tomli_w.dumps(self.model_dump(exclude_none=True)) + (
+            f"# Not set: {', '.join(unset)}.\n" if unset else ""
+        )
 
     @classmethod
     def parse(

@@ -127,9 +127,9 @@ def start(
     if folder.holds_run:
         folder.clear()
     folder.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    write_file(folder.recipe, recipe.to_toml().encode())
+    write_file(folder.recipe, assembly.recipe.to_toml().encode())
     write_file(folder.metrics, b"")
-    return Run(folder, recipe, dataset, assembly, assembly.start)
+    return Run(folder, assembly.recipe, dataset, assembly, assembly.start)
 
 
 def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = None) -> Run:
@@ -304,7 +304,7 @@ def _same_recipe(stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFo
 def _check_budget(state: TrainingState, recipe: Recipe, folder: RunFolder) -> None:
     """Refuse a budget that the run has already gone beyond: its recipe would not be what was done."""
     for name, limit, done in (
-        ("epochs", recipe.epoch_budget, state.progress.epoch),
+        ("epochs", recipe.epochs, state.progress.epoch),
         ("steps", recipe.steps, state.progress.step),
     ):
         if limit is not None and done > limit:

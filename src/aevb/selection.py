@@ -33,7 +33,7 @@ from aevb.objectives import (
     require_dreams_covered,
     require_linear,
 )
-from aevb.recipe import Recipe
+from aevb.recipe import WITHOUT_DRAWS, Recipe
 
 Seen = TypeVar("Seen")
 
@@ -102,9 +102,7 @@ def _look_at_posterior(autoencoder: AutoEncoder, look: Callable[[AmortizedPoster
 
 def _build(name: str, recipe: Recipe, model: LatentVariableModel, n_rows: int) -> Objective:
     baseline = _baseline(recipe, model.n_features)
-    n_samples = recipe.samples or (
-        baseline.min_samples if name == "score-function" else DEFAULT_SAMPLES.get(name, 1)
-    )
+    n_samples = draws_per_row(recipe, name) or 1
     build: dict[str, Callable[[], Objective]] = {
         "sgvb-a": lambda: SGVBA(n_samples),
         "sgvb-b": lambda: SGVBB(n_samples),
@@ -123,6 +121,14 @@ def _build(name: str, recipe: Recipe, model: LatentVariableModel, n_rows: int) -
         "em": ExactEM,
     }
     return build[name]()
+
+
+def draws_per_row(recipe: Recipe, name: str) -> int | None:
+    """L or K of the objective of that name: the recipe's, or the objective's default; None where there are none."""
+    if recipe.samples is not None or name in WITHOUT_DRAWS:
+        return recipe.samples
+    leaves_one_out = name == "score-function" and recipe.baseline == "leave-one-out"
+    return LeaveOneOut.min_samples if leaves_one_out else DEFAULT_SAMPLES.get(name, 1)
 
 
 def _baseline(recipe: Recipe, n_features: int) -> Baseline:

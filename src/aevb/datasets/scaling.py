@@ -40,13 +40,16 @@ class Scaling:
         return cls((0.0,) * n_features, (1.0,) * n_features)
 
     @classmethod
-    def fit(cls, x: Num[np.ndarray, "rows features"], method: str = "auto") -> "Scaling":
+    def fit(
+        cls, x: Num[np.ndarray, "rows features"], method: str = "auto", *, is_image: bool = False
+    ) -> "Scaling":
         """The scaling of training rows. NaN cells are left out; a column that never changes gets scale 1.
 
         Args:
-            x: the training rows; unsigned bytes are taken for pixels by "auto".
-            method: "none"; "standard" (mean 0, standard deviation 1); "minmax" (onto [0, 1]); or "auto":
-                division by 255 for unsigned bytes above 1, "none" if all values lie in [0, 1], else "standard".
+            x: the training rows.
+            method: "none"; "standard" (mean 0, standard deviation 1); "minmax" (onto [0, 1]); or "auto": for images
+                division by 255 of unsigned bytes above 1, "none" if all values lie in [0, 1], else "standard".
+            is_image: the rows are images; a table may hold unsigned bytes that are no pixels.
 
         Raises:
             InvalidRecipeError: an unknown method.
@@ -55,9 +58,8 @@ class Scaling:
         if method not in METHODS:
             raise InvalidRecipeError(f"unknown scaling {method!r}: choose one of {', '.join(METHODS)}.")
         n_features = x.shape[1]
-        if (
-            method == "auto" and x.dtype == np.uint8 and x.max() > 1
-        ):  # bytes of 0 and 1 are binary, not nearly black
+        pixels = is_image and x.dtype == np.uint8
+        if method == "auto" and pixels and x.max() > 1:  # bytes of 0 and 1 are binary, not nearly black
             return cls((0.0,) * n_features, (_WHITE,) * n_features)
         # fmin and fmax pass over NaN.
         low = np.fmin.reduce(x, axis=0).astype(np.float64)

@@ -42,25 +42,27 @@ class Fit:
             AevbError: see `aevb.assembly.assemble`.
         """
         assembly = assemble(recipe, dataset, networks)
-        model = trained_model(assembly.start, recipe, dataset, assembly)
+        model = trained_model(assembly.start, assembly.recipe, dataset, assembly)
         return cls(model, assembly.plan, assembly.data, assembly.start)
 
     @classmethod
     def further(
         cls, model: TrainedModel, x: Num[np.ndarray, "rows features"], state: TrainingState | None
     ) -> "Fit":
-        """One more pass of a model, over other rows; without a state from its weights, with a fresh optimizer.
+        """One more pass of a model, over other rows.
+
+        Without a state, or after a schedule that ended, it goes on from the weights, with a fresh optimizer.
 
         Raises:
             InvalidDataError: see `TrainedModel.prepare`.
         """
         rows = model.prepare(x, training=True)
-        plan = build_plan(model.recipe, len(rows))
-        if state is None:
+        plan = build_plan(model.recipe.model_copy(update={"schedule": "constant"}), len(rows))
+        if state is None or model.recipe.schedule != "constant":
             objective = build_objective(model.recipe, model.trainable)
             state = TrainingState.start(model.trainable, objective, plan.optimizer)
             state = dataclasses.replace(state, progress=_taken_up(model.history))
-        progress = dataclasses.replace(state.progress, status="running", best=None)
+        progress = dataclasses.replace(state.progress, status="running", best=None, fallen=0)
         state = dataclasses.replace(state, best_autoencoder=None, progress=progress)
         plan = dataclasses.replace(plan, epochs=progress.epoch + 1, steps=None, seconds=None, patience=None)
         return cls(model, plan, TrainingData(rows), state)
@@ -70,7 +72,7 @@ class Fit:
         """How much of the budget is used up: of the one that will end the fit, if there are several."""
         at, plan = self.state.progress, self.plan
         shares = (
-            (at.epoch + at.batch * plan.batch_size / len(self.data.train), plan.epochs),
+            (at.epoch + at.batch / plan.steps_per_epoch(len(self.data.train)), plan.epochs),
             (at.step, plan.steps),
             (at.seconds, plan.seconds),
         )
@@ -113,7 +115,7 @@ class Fit:
 
 def held_out_rows(model: TrainedModel, n_rows: int) -> Int[np.ndarray, " held_out"]:
     """Which of the rows that a model was fitted to were its validation rows."""
-    return split_rows(n_rows, model.recipe.validation, model.recipe.seed)[1]
+    return split_rows(n_rows, model.recipe.validation or 0.0, model.recipe.seed)[1]
 
 
 def _taken_up(history: Sequence[Mapping[str, Any]]) -> Progress:

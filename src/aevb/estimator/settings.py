@@ -40,7 +40,7 @@ def refuse_pieces(arguments: Mapping[str, Any]) -> None:
     Raises:
         InvalidRecipeError: the length of training must be known, or what is learned belongs to rows.
     """
-    if arguments["schedule"] != "constant":
+    if arguments["schedule"] not in ("auto", "constant"):
         raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {arguments['schedule']!r}")
     if arguments["recognition"] == "per-row" or arguments["objective"] == "mcem":
         raise InvalidRecipeError(
@@ -56,8 +56,11 @@ def refuse_changes(made: Recipe, arguments: Mapping[str, Any]) -> None:
         InvalidRecipeError: naming the arguments that changed.
     """
     now = recipe_of(arguments, made.seed)
-    settings = [name for name in settings_of(arguments) if name not in _OF_ONE_FIT]
-    changed = [name for name in settings if getattr(made, name) != getattr(now, name)]
+    # What is left open was settled by the data of the first call.
+    settings = [name for name in settings_of(arguments) if getattr(now, name) not in (None, "auto")]
+    changed = [
+        name for name in settings if name not in _OF_ONE_FIT and getattr(made, name) != getattr(now, name)
+    ]
     if changed:
         names = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)
         raise InvalidRecipeError(

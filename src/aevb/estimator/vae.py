@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,6 +26,7 @@ from aevb.inference import (
     MetropolisWithinGibbs,
     PseudoGibbs,
 )
+from aevb.training.state import BAD_ENDS
 
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
@@ -66,20 +67,22 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             "wake-sleep" on the encoder's weights, too.
         weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
-        image_shape: height and width, where a row is an image; `fit` knows it of an array of images, `(rows, height,
-            width)`.
+        image_shape: height and width, where a row is an image, which `fit` knows of an array of images, `(rows, height,
+            width)`. Unsigned bytes are pixels only of images.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
         missing: "error", or "nan": NaN is a missing value, and the model learns from what is observed. This assumes
             values missing at random: given what is observed, whether a value is missing does not depend on it. Of a
             row without any value the bound is -KL(q(z|x) || p(z)).
-        validation: share of the training rows that choose the best model.
+        validation: share of the training rows that choose the best model; None for 0.1 where `epochs` is None and
+            there are 50 rows or more, else 0.
         batch_size: rows per minibatch, M.
-        epochs: passes over the data.
+        epochs: passes over the data; None for as many as its size needs, stopping early.
         optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw".
         learning_rate: step size at its peak.
-        schedule: "constant" or "cosine".
+        schedule: "constant", "cosine", or "auto": cosine where `epochs` is None, else constant.
         warmup: steps over which the step size rises from zero.
-        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum, else 0.
+        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum and under
+            Gaussian likelihoods, else 0.
         weight_decay: of "adamw".
         patience: epochs without a better validation bound after which to stop, or None.
         n_importance_samples: draws per row in `score_samples` and `score`, K.
@@ -92,7 +95,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Attributes:
         model_: the trained model, an `aevb.trained.TrainedModel`.
-        history_: an evaluation record per epoch, a dict. It is saved with the model, and loaded.
+        history_: a dict per evaluation. It is saved with the model, and loaded.
         bound_: what the bound is: "evidence lower bound", or "cross-entropy bound" for grey pixels under a
             Bernoulli likelihood, whose values are no log densities.
         n_iter_: epochs taken.
@@ -128,12 +131,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         image_shape: tuple[int, int] | None = None,
         binarize: str = "none",
         missing: str = "error",
-        validation: float = 0.0,
+        validation: float | None = None,
         batch_size: int = 128,
-        epochs: int = 10,
+        epochs: int | None = None,
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
-        schedule: str = "constant",
+        schedule: str = "auto",
         warmup: int = 0,
         clip_norm: float | None = None,
         weight_decay: float = 1e-4,
@@ -213,8 +216,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         refuse_pieces(self.get_params(deep=False))
         if not hasattr(self, "model_"):
-            fit = self._start(X, validation=0.0, patience=None)
-            return self._train(replace(fit, plan=replace(fit.plan, epochs=1)))
+            return self._train(self._start(X, validation=0.0, patience=None, epochs=1, schedule="constant"))
         refuse_changes(self.model_.recipe, self.get_params(deep=False))
         return self._train(Fit.further(self.model_, self._rows(X), getattr(self, "_state", None)))
 
@@ -359,10 +361,20 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Train to the end of the plan, and set the fitted attributes, also where something stops it on the way."""
         with progress(self.verbose, fit) as show:
             fit = fit.run(show, self._keep)
-        if fit.state.progress.status == "diverged":
+        at, advice = (
+            fit.state.progress,
+            f"a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10",
+        )
+        if at.status == "diverged":
             raise NonFiniteBoundError(
-                f"training stopped: at {fit.state.progress.message}. The estimator holds the model from before that "
-                f"step. Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
+                f"training stopped: at {at.message}. The estimator holds the model from before that step. Try {advice}."
+            )
+        if at.status in BAD_ENDS:
+            held = f"the best, of epoch {at.chosen['epoch']}" if at.chosen else "the last"
+            warnings.warn(
+                f"training blew up: at {at.message}. The estimator holds {held}. Try {advice}.",
+                ConvergenceWarning,
+                stacklevel=3,
             )
         return self
 

@@ -17,6 +17,7 @@ import numpy as np
 from aevb.inference.for_use import for_use
 from aevb.objectives import ExactEM, row_bounds
 from aevb.training import linear_em
+from aevb.training.blow_up import fallen, judged, lowest
 from aevb.training.chunk import minibatches, run_chunk
 from aevb.training.state import Plan, Progress, TrainingData, TrainingState
 
@@ -38,7 +39,9 @@ def train(state: TrainingState, plan: Plan, data: TrainingData) -> Iterator[Trai
 
     Yields:
         The state. The last one's `progress.status` says why the run ended. A bound or a parameter that is not
-        finite ends it as "diverged", in the state before that step, with the step and the term in `message`.
+        finite ends it as "diverged", in the state before that step, with the step and the term in `message`. A bound
+        that is finite, but for long or at the end far below both its start and that of independent columns, ends it as
+        "blown up".
     """
     if isinstance(state.objective, ExactEM):
         yield from _expectation_maximization(state, plan, data)
@@ -63,6 +66,7 @@ def train(state: TrainingState, plan: Plan, data: TrainingData) -> Iterator[Trai
                 state = _evaluate(state, plan, data)
             if spent or _out_of_patience(state.progress, plan):
                 state = _note(state, status="finished" if spent else "stopped early")
+            state = judged(state, plan, data)
         yield state
 
 
@@ -128,11 +132,14 @@ def _take_steps(state: TrainingState, plan: Plan, x: jax.Array, n_steps: int) ->
         n_steps = _last_good(lambda n: math.isfinite(run(n)[2]["loss"]), n_steps)
         message = _what_diverged(run(n_steps + 1)[2], progress.step + n_steps + 1)
         after, trace, _ = run(n_steps)
-    seen = int(np.sum(rows[:n_steps] >= 0))
+    counts = np.sum(rows[:n_steps] >= 0, axis=1)
+    seen = int(np.sum(counts))
     autoencoder, objective, optimizer_state = after
     state = dataclasses.replace(
         state, autoencoder=autoencoder, objective=objective, optimizer_state=optimizer_state
     )
+    bounds = trace["bound"] / counts
+    start = progress.start if progress.start is not None or not n_steps else float(bounds[0])
     epochs, batch = divmod(progress.batch + n_steps, per_epoch)
     return _note(
         state,
@@ -144,6 +151,8 @@ def _take_steps(state: TrainingState, plan: Plan, x: jax.Array, n_steps: int) ->
             name: _running_sum(progress.sums.get(name, 0.0), trace[name]) for name in trace if name != "loss"
         },
         sum_rows=progress.sum_rows + seen,
+        start=start,
+        fallen=fallen(progress.fallen, bounds, lowest(start, plan, x.shape[1])),
         status="diverged" if message else "running",
         message=message,
     )
@@ -205,7 +214,7 @@ def _out_of_patience(progress: Progress, plan: Plan) -> bool:
 
 
 def _evaluate(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingState:
-    """The state with a new record in its history, and with the best model, where validation rows choose it."""
+    """The state with a new record in its history, and with the best model so far."""
     progress = state.progress
     record = {
         "epoch": progress.epoch,
@@ -222,9 +231,8 @@ def _evaluate(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingS
             record |= _named(
                 split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()}
             )
-    better = data.validation is not None and (
-        record["validation_elbo"] > (-math.inf if progress.best is None else progress.best["validation_elbo"])
-    )
+    by = "train_elbo" if data.validation is None else "validation_elbo"
+    better = record[by] > (-math.inf if progress.best is None else progress.best[by])
     if better:
         state = dataclasses.replace(state, best_autoencoder=state.autoencoder)
     return _note(

@@ -17,7 +17,8 @@ from aevb.training.optimizers import Optimizer
 from aevb.typing import Tree
 
 Count = Annotated[int, Field(ge=0)]  # checked where a checkpoint is read
-Status = Literal["running", "finished", "stopped early", "interrupted", "diverged"]
+Status = Literal["running", "finished", "stopped early", "interrupted", "diverged", "blown up"]
+BAD_ENDS = ("diverged", "blown up")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Plan:
         binarize: draw each pixel from Bernoulli(grey value) anew whenever it is seen (dynamic binarization).
         missing: NaN in the rows stands for a missing value.
         seed: of all randomness.
+        independent: the mean over training rows of log p(x) where columns are independent, below which no model should
+            stay; None where the objective's value cannot be compared with it.
     """
 
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
@@ -47,6 +50,7 @@ class Plan:
     binarize: bool = False
     missing: bool = False
     seed: int = 0
+    independent: float | None = None
 
     def steps_per_epoch(self, n_rows: int) -> int:
         """Minibatches in a pass over so many training rows."""
@@ -97,10 +101,14 @@ class Progress:
         training_seconds: the part of `seconds` since the last evaluation that went into training steps.
         sums: totals since the last evaluation of the bound and its parts over `sum_rows` training rows.
         sum_rows: see `sums`.
-        best: the evaluation record of the best model so far, by validation bound.
+        best: the evaluation record of the best model so far, by validation bound, without validation rows by that of
+            training.
+        start: the training bound of the first minibatch, before any step.
+        fallen: the number of last steps, one after the other, whose bound lay far below `start` and below that of
+            independent columns.
         history: all evaluation records.
         status: whether and why the run ended.
-        message: for a diverged run, what happened.
+        message: for a run that diverged or blew up, what happened.
     """
 
     epoch: Count = 0
@@ -112,9 +120,23 @@ class Progress:
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
     sum_rows: Count = 0
     best: dict[str, Any] | None = None
+    start: float | None = None
+    fallen: Count = 0
     history: tuple[dict[str, Any], ...] = ()
     status: Status = "running"
     message: str = ""
+
+    @property
+    def chosen(self) -> dict[str, Any] | None:
+        """The evaluation record of the model that the run stands for."""
+        last = self.history[-1] if self.history else None
+        return self.best if self.chooses_best else last
+
+    @property
+    def chooses_best(self) -> bool:
+        """Whether the run stands for the best of its models, and not for the last: there are validation rows, or the
+        last one is bad."""
+        return self.best is not None and ("validation_elbo" in self.best or self.status in BAD_ENDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +147,7 @@ class TrainingState:
         autoencoder: as of the last step.
         objective: what is maximized, averaged over rows, with its own arrays as of the last step.
         optimizer_state: Optax's.
-        best_autoencoder: the one with the best validation bound; None without validation rows.
+        best_autoencoder: the one that `progress.best` is of; None before the first evaluation.
         progress: everything that is not an array.
     """
 
@@ -142,8 +164,11 @@ class TrainingState:
 
     @property
     def chosen(self) -> AutoEncoder:
-        """The model that the run stands for: the best by validation bound, or without validation rows the last."""
-        return self.best_autoencoder or self.autoencoder
+        """The model that the run stands for: the best by validation bound, or without validation rows the last.
+
+        Of a run that diverged or blew up it is the best in either case, where there was an evaluation.
+        """
+        return (self.best_autoencoder if self.progress.chooses_best else None) or self.autoencoder
 
     @property
     def trees(self) -> tuple[Tree, ...]:

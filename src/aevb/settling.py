@@ -1,0 +1,87 @@
+"""What the settings that a recipe leaves open come to, once the data are known.
+
+Data sets with a name keep the budget of the published figures. A user's own data get one by their size: as many steps
+as tables of that size took to converge, a share of the rows to choose the best model, and steps that become smaller.
+"""
+
+import dataclasses
+import math
+
+from aevb.models import AutoEncoder, Likelihood, choose_prior
+from aevb.recipe import Recipe
+from aevb.selection import draws_per_row, objective_name
+from aevb.training.optimizers import DEFAULT_CLIP_NORMS, GAUSSIAN_CLIP_NORM
+
+# Steps of a user's own data: these many passes, but no fewer steps than small tables need and no more than take minutes.
+PASSES, LEAST_STEPS, MOST_STEPS = 20, 2000, 6000
+# Passes over data sets with a name.
+NAMED_EPOCHS = 10
+# Below so many rows, those that would be held out are too few to choose by, and missed in training.
+LEAST_ROWS = 50
+VALIDATION = 0.1
+EVALUATIONS = 50
+PATIENCE = 15
+FULL_BATCH = ("em", "mcem")
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a budget depends on.
+
+    Args:
+        n_rows: of the training data, before validation rows are held out.
+        is_named: whether it is one of the data sets that aevb knows by name.
+    """
+
+    n_rows: int
+    is_named: bool = False
+
+
+def settle(recipe: Recipe, facts: Facts) -> Recipe:
+    """The recipe with its budget, validation share, patience and schedule settled.
+
+    What the user set stays. Settling again changes nothing.
+    """
+    as_published = facts.is_named or not recipe.has_encoder or recipe.objective in FULL_BATCH
+    if recipe.has_budget or as_published:
+        found = {"validation": 0.0, "schedule": "constant", "evaluate_every": 1}
+        if not recipe.has_budget:
+            found["epochs"] = NAMED_EPOCHS
+    else:
+        found = _by_size(recipe, facts.n_rows)
+    return _with_open(recipe, found)
+
+
+def settle_model(recipe: Recipe, facts: Facts, likelihood: Likelihood, autoencoder: AutoEncoder) -> Recipe:
+    """The recipe with what depends on the model settled: the names behind `auto`, draws of z, and the clip norm."""
+    name = objective_name(recipe, autoencoder)
+    unlimited = facts.is_named or not likelihood.startswith("gaussian")
+    found = {
+        "likelihood": likelihood,
+        "prior": choose_prior(recipe.prior, recipe.posterior),
+        "objective": name,
+        "samples": draws_per_row(recipe, name),
+        "clip_norm": DEFAULT_CLIP_NORMS.get(recipe.optimizer, 0.0 if unlimited else GAUSSIAN_CLIP_NORM),
+    }
+    return _with_open(recipe, found)
+
+
+def _by_size(recipe: Recipe, n_rows: int) -> dict[str, object]:
+    validation = VALIDATION if n_rows >= LEAST_ROWS else 0.0
+    share = validation if recipe.validation is None else recipe.validation
+    kept = max(1, n_rows - round(share * n_rows))
+    per_epoch = math.ceil(kept / recipe.batch_size)
+    epochs = math.ceil(min(max(PASSES * per_epoch, LEAST_STEPS), MOST_STEPS) / per_epoch)
+    found = {
+        "epochs": epochs,
+        "validation": validation,
+        "schedule": "cosine",
+        "evaluate_every": max(1, epochs // EVALUATIONS),
+    }
+    return {**found, "patience": PATIENCE} if share else found
+
+
+def _with_open(recipe: Recipe, found: dict[str, object]) -> Recipe:
+    """The recipe with these settings where it leaves them open."""
+    changes = {name: value for name, value in found.items() if getattr(recipe, name) in (None, "auto")}
+    return Recipe.parse({**recipe.model_dump(exclude_none=True), **changes})
