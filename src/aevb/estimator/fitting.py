@@ -1,21 +1,24 @@
 """A fit of `VAE`: what it starts from, and where it is."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int, Num
+from sklearn.exceptions import ConvergenceWarning
 
 from aevb.assembly import Networks, assemble, build_plan
 from aevb.datasets import Dataset, split_rows
+from aevb.errors import NonFiniteBoundError
 from aevb.inference.for_use import for_use
 from aevb.recipe import Recipe
 from aevb.run import trained_model
 from aevb.selection import build_objective
 from aevb.trained import TrainedModel
 from aevb.training import Plan, TrainingData, TrainingState, train
-from aevb.training.state import Progress
+from aevb.training.state import BAD_ENDS, Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +105,25 @@ class Fit:
             raise
         keep(fit)
         return fit
+
+    def check_end(self) -> None:
+        """Refuse or warn of an end that is none.
+
+        Raises:
+            NonFiniteBoundError: training diverged.
+        """
+        at = self.state.progress
+        if at.status not in BAD_ENDS:
+            return
+        held = f"of epoch {at.chosen['epoch']}, the best" if at.chosen else "from before that step"
+        recipe = self.model.recipe
+        said = (
+            f"training went wrong at {at.message}. The estimator holds the model {held}. Try a smaller "
+            f"`learning_rate=` than {recipe.learning_rate:g}{'' if recipe.clip_norm else ', or `clip_norm=1`'}."
+        )
+        if at.status == "diverged":
+            raise NonFiniteBoundError(said)
+        warnings.warn(said, ConvergenceWarning, stacklevel=4)
 
     def trained(self, importance_samples: int) -> TrainedModel:
         """The model that its state stands for, with the number of draws with which its estimator scores."""

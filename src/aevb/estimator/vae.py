@@ -9,12 +9,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from aevb.datasets import Dataset, check_rows
-from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.errors import InvalidRecipeError, RunFolderError
 from aevb.estimator.fitting import Fit
 from aevb.estimator.progress import progress
 from aevb.estimator.reading import as_dense, read_rows
@@ -26,7 +25,6 @@ from aevb.inference import (
     MetropolisWithinGibbs,
     PseudoGibbs,
 )
-from aevb.training.state import BAD_ENDS
 
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
@@ -196,7 +194,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises:
             InvalidDataError: values that cannot be used; the message names the first.
             InvalidRecipeError: a constructor argument is wrong.
-            NonFiniteBoundError: training diverged.
+            NonFiniteBoundError: training diverged. Where it only became worse than knowing nothing, a warning says so.
             KeyboardInterrupt: someone interrupted it, in a notebook or with Ctrl-C. What was learned until then is
                 kept: `model_` and `history_` are set, every method works, and `partial_fit` goes on.
         """
@@ -361,21 +359,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Train to the end of the plan, and set the fitted attributes, also where something stops it on the way."""
         with progress(self.verbose, fit) as show:
             fit = fit.run(show, self._keep)
-        at, advice = (
-            fit.state.progress,
-            f"a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10",
-        )
-        if at.status == "diverged":
-            raise NonFiniteBoundError(
-                f"training stopped: at {at.message}. The estimator holds the model from before that step. Try {advice}."
-            )
-        if at.status in BAD_ENDS:
-            held = f"the best, of epoch {at.chosen['epoch']}" if at.chosen else "the last"
-            warnings.warn(
-                f"training blew up: at {at.message}. The estimator holds {held}. Try {advice}.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        fit.check_end()
         return self
 
     def _keep(self, fit: Fit) -> None:
