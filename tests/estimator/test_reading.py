@@ -130,3 +130,11 @@ def test_a_frame_keeps_its_index_on_request():
     np.testing.assert_array_equal(
         filled["a"].loc["row 0"], X[0, 0] if not HIDDEN[0, 0] else filled["a"].iloc[-1]
     )
+
+
+def test_text_in_a_frame_gets_advice_for_frames():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "kind": ["u", "v", "u"]})
+    with pytest.raises(InvalidDataError, match=r"'kind' \(.*\). Leave them out, as X.drop\(columns=") as error:
+        clone(SMALL).fit(frame)
+    assert "--" not in str(error.value)
+    assert "label=" not in str(error.value)

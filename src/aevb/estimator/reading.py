@@ -91,7 +91,7 @@ def _memory() -> float:
 def _flattened(X: Any, known: ImageShape | None) -> tuple[Any, ImageShape | None]:
     """Images as rows; everything else as it is, for scikit-learn to check."""
     try:
-        shape = np.shape(X)
+        shape = np.asarray(X).shape  # not np.shape, which asks whatever X is for an implementation of its own
     except ValueError:  # ragged, which scikit-learn refuses in its own words
         return X, known
     if len(shape) < 3:
