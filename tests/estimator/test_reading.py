@@ -134,7 +134,9 @@ def test_a_frame_keeps_its_index_on_request():
 
 def test_text_in_a_frame_gets_advice_for_frames():
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "kind": ["u", "v", "u"]})
-    with pytest.raises(InvalidDataError, match=r"'kind' \(.*\). Leave them out, as X.drop\(columns=") as error:
+    with pytest.raises(
+        InvalidDataError, match=r"'kind' \(.*\). Leave them out, as X.drop\(columns="
+    ) as error:
         clone(SMALL).fit(frame)
     assert "--" not in str(error.value)
     assert "label=" not in str(error.value)
