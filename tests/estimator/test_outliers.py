@@ -102,7 +102,7 @@ def test_of_a_row_without_any_value_nothing_is_said():
     assert detector.predict(nothing) == [1]
 
 
-@pytest.mark.parametrize("contamination", [0, 0.6, -1])
+@pytest.mark.parametrize("contamination", [0.0, 0.6, -1.0])
 def test_a_share_out_of_range_is_named(contamination):
     with pytest.raises(InvalidRecipeError, match="contamination"), warnings.catch_warnings():
         VAEOutlierDetector(SMALL, contamination=contamination).fit(FRAME)
