@@ -141,14 +141,13 @@ def test_samples_are_in_the_units_of_the_data_and_repeat(vae):
 
 
 def test_bytes_are_pixels():
-    images = np.random.default_rng(0).integers(0, 256, (40, 6), dtype=np.uint8)
-    images[0] = [0, 255] * 3
+    images = np.random.default_rng(0).integers(0, 256, (40, 2, 3), dtype=np.uint8)
+    images[0] = [[0, 255, 0], [255, 0, 255]]
     vae = VAE(**SMALL).fit(images)
     assert vae.model_.likelihood == "bernoulli"
     assert vae.bound_ == "cross-entropy bound"
     assert vae.reconstruct(images).max() > 1
     assert vae.reconstruct(images).max() <= 255
-    assert set(np.unique(vae.sample(20))) <= {0.0, 255.0}
 
 
 class TestPartialFit:

@@ -13,7 +13,7 @@ import aevb
 from aevb.assembly import assemble
 from aevb.datasets import Dataset
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError, UnsavableNetworkError
-from aevb.inference import MarginalEstimate
+from aevb.inference import Importance, MarginalEstimate
 from aevb.models.saved import _digest
 from aevb.recipe import Recipe
 
@@ -34,9 +34,10 @@ def test_zeros_and_ones_are_binary_in_every_type(dtype):
 
 
 def test_bytes_above_one_are_pixels():
-    vae = small().fit(BINARY * np.uint8(200))
+    vae = small().fit((BINARY * np.uint8(200)).reshape(40, 2, 3))
     assert vae.bound_ == "cross-entropy bound"
-    assert vae.sample(50).max() == 255
+    with pytest.warns(UserWarning, match="black and white"):
+        assert vae.sample(50).max() == 255
 
 
 def test_a_model_of_binary_rows_gives_grey_ones_no_log_likelihood():
@@ -56,6 +57,51 @@ def test_rows_too_far_out_for_single_precision_are_named():
     far[1, 4] = 1e30
     with pytest.raises(InvalidDataError, match="row 1, column 4"):
         vae.score_samples(far)
+
+
+class TestBeyondTheRange:
+    """Rows outside what a likelihood of values in [0, 1] is defined on, which the training rows' range is scaled to."""
+
+    @pytest.fixture(scope="class")
+    def vae(self):
+        return small(likelihood="continuous-bernoulli", scale="minmax").fit(REAL)
+
+    @pytest.fixture
+    def rows(self):
+        rows = REAL[:5].copy()
+        rows[2, 4] = REAL[:, 4].max() + 0.01
+        return rows
+
+    def test_have_no_density_and_cost_the_others_nothing(self, vae, rows):
+        said = r"1 of 5; their log p\(x\) is -inf.*row 2, column 4, where the range is"
+        for method in ("score_samples", "elbo"):
+            with pytest.warns(UserWarning, match=said):
+                scores = getattr(vae, method)(rows)
+            others = np.delete(np.arange(5), 2)
+            assert scores[2] == -np.inf
+            np.testing.assert_allclose(scores[others], getattr(vae, method)(REAL[:5])[others], rtol=1e-6)
+        with pytest.warns(UserWarning, match="-inf"):
+            found = vae.model_.log_marginal(rows, Importance(5), 0)
+        assert found.reliable[2]
+        assert found.monte_carlo_error[2] == 0
+
+    def test_count_as_if_at_its_end_where_no_density_is_asked_for(self, vae, rows):
+        at_the_end = rows.copy()
+        at_the_end[2, 4] = REAL[:, 4].max()
+        for method in ("transform", "reconstruct"):
+            with pytest.warns(UserWarning, match="1 of 5; they count as if at its end"):
+                found = getattr(vae, method)(rows)
+            np.testing.assert_array_equal(found, getattr(vae, method)(at_the_end))
+
+    def test_are_not_what_rounding_makes_of_the_ends(self, vae):
+        assert np.isfinite(vae.score_samples(REAL.astype(np.float32))).all()
+
+    def test_are_missing_nothing(self, vae, rows):
+        rows[2, 0] = np.nan
+        with pytest.warns(UserWarning, match="at its end"):
+            filled = vae.impute(rows)
+        assert filled[2, 4] == rows[2, 4]
+        assert np.isfinite(filled).all()
 
 
 def test_means_through_a_sigmoid_want_training_rows_between_0_and_1():

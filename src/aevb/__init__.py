@@ -7,14 +7,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aevb.estimator import VAE, VAEImputer, load
+    from aevb.estimator import VAE, VAEImputer, VAEOutlierDetector, load
 
 __version__ = "0.1.0"
-__all__ = ["VAE", "AevbError", "VAEImputer", "load"]
+__all__ = ["VAE", "AevbError", "VAEImputer", "VAEOutlierDetector", "load"]
 
 from aevb.errors import AevbError
 
-_LAZY = dict.fromkeys(("VAE", "VAEImputer", "load"), "aevb.estimator")
+_LAZY = dict.fromkeys(("VAE", "VAEImputer", "VAEOutlierDetector", "load"), "aevb.estimator")
 
 
 def __getattr__(name: str) -> Any:

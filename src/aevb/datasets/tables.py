@@ -155,7 +155,8 @@ def from_frame(
     ]
     if text:
         raise InvalidDataError(
-            f"{name} must hold numbers, but these columns do not: {', '.join(text)}. {_ADVICE}"
+            f"{name} must hold numbers, but these columns do not: {', '.join(text)}. Leave them out, as "
+            f"{name}.drop(columns=...) does, or put numbers in their place, as pandas.get_dummies does."
         )
     x = np.column_stack([_numbers(column) for column in columns])
     y = None if label_at is None else np.asarray(frame[keys[label_at]])

@@ -1,21 +1,24 @@
 """A fit of `VAE`: what it starts from, and where it is."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Int, Num
+from sklearn.exceptions import ConvergenceWarning
 
 from aevb.assembly import Networks, assemble, build_plan
-from aevb.datasets import Dataset
+from aevb.datasets import Dataset, split_rows
+from aevb.errors import NonFiniteBoundError
 from aevb.inference.for_use import for_use
 from aevb.recipe import Recipe
 from aevb.run import trained_model
 from aevb.selection import build_objective
 from aevb.trained import TrainedModel
-from aevb.training import Plan, TrainingData, TrainingState
-from aevb.training.state import Progress
+from aevb.training import Plan, TrainingData, TrainingState, train
+from aevb.training.state import BAD_ENDS, Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,36 +52,78 @@ class Fit:
     def further(
         cls, model: TrainedModel, x: Num[np.ndarray, "rows features"], state: TrainingState | None
     ) -> "Fit":
-        """One more pass of a model, over other rows; without a state from its weights, with a fresh optimizer.
+        """One more pass of a model, over other rows.
+
+        Without a state, or after a schedule that ended, it goes on from the weights, with a fresh optimizer.
 
         Raises:
             InvalidDataError: see `TrainedModel.prepare`.
         """
         rows = model.prepare(x, training=True)
-        plan = build_plan(model.recipe, len(rows))
-        if state is None:
+        plan = build_plan(model.recipe.model_copy(update={"schedule": "constant"}), len(rows))
+        if state is None or model.recipe.schedule != "constant":
             objective = build_objective(model.recipe, model.trainable)
             state = TrainingState.start(model.trainable, objective, plan.optimizer)
             state = dataclasses.replace(state, progress=_taken_up(model.history))
-        progress = dataclasses.replace(state.progress, status="running", best=None)
+        progress = dataclasses.replace(state.progress, status="running", best=None, fallen=0)
         state = dataclasses.replace(state, best_autoencoder=None, progress=progress)
         plan = dataclasses.replace(plan, epochs=progress.epoch + 1, steps=None, seconds=None, patience=None)
         return cls(model, plan, TrainingData(rows), state)
-
-    def at(self, state: TrainingState) -> "Fit":
-        """The fit in another state."""
-        return dataclasses.replace(self, state=state)
 
     @property
     def share_done(self) -> float:
         """How much of the budget is used up: of the one that will end the fit, if there are several."""
         at, plan = self.state.progress, self.plan
         shares = (
-            (at.epoch + at.batch * plan.batch_size / len(self.data.train), plan.epochs),
+            (at.epoch + at.batch / plan.steps_per_epoch(len(self.data.train)), plan.epochs),
             (at.step, plan.steps),
             (at.seconds, plan.seconds),
         )
         return min(1.0, max((done / budget for done, budget in shares if budget), default=0.0))
+
+    def run(self, show: "Callable[[Fit], None]", keep: "Callable[[Fit], None]") -> "Fit":
+        """Train to the end of the plan.
+
+        Args:
+            show: called with the fit after every chunk of steps.
+            keep: called with the fit as it is at the end; also where something stops it on the way, such as Ctrl-C,
+                once it has taken a step.
+        """
+        fit, started = self, self.state.progress.step
+        try:
+            for state in train(self.state, self.plan, self.data):
+                fit = dataclasses.replace(self, state=state)
+                show(fit)
+        except BaseException as stop:
+            at = fit.state.progress
+            if at.step > started:
+                keep(fit)
+                stop.add_note(
+                    f"The estimator holds the model as of step {at.step:,}, after {at.epoch:,} full epochs: use it as "
+                    "it is, or go on with partial_fit."
+                )
+            raise
+        keep(fit)
+        return fit
+
+    def check_end(self) -> None:
+        """Refuse or warn of an end that is none.
+
+        Raises:
+            NonFiniteBoundError: training diverged.
+        """
+        at = self.state.progress
+        if at.status not in BAD_ENDS:
+            return
+        held = f"of epoch {at.chosen['epoch']}, the best" if at.chosen else "from before that step"
+        recipe = self.model.recipe
+        said = (
+            f"training went wrong at {at.message}. The estimator holds the model {held}. Try a smaller "
+            f"`learning_rate=` than {recipe.learning_rate:g}{'' if recipe.clip_norm else ', or `clip_norm=1`'}."
+        )
+        if at.status == "diverged":
+            raise NonFiniteBoundError(said)
+        warnings.warn(said, ConvergenceWarning, stacklevel=4)
 
     def trained(self, importance_samples: int) -> TrainedModel:
         """The model that its state stands for, with the number of draws with which its estimator scores."""
@@ -88,6 +133,11 @@ class Fit:
             importance_samples=importance_samples,
             history=self.state.progress.history,
         )
+
+
+def held_out_rows(model: TrainedModel, n_rows: int) -> Int[np.ndarray, " held_out"]:
+    """Which of the rows that a model was fitted to were its validation rows."""
+    return split_rows(n_rows, model.recipe.validation or 0.0, model.recipe.seed)[1]
 
 
 def _taken_up(history: Sequence[Mapping[str, Any]]) -> Progress:

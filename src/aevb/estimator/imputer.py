@@ -37,7 +37,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.method = method
 
     def fit(self, X: Any, y: Any = None) -> "VAEImputer":
-        """Train on the rows of `X`, shape `(rows, features)`, NaN where a value is missing; `y` is ignored.
+        """Train on the rows of `X`, NaN or masked where a value is missing, as `VAE.fit` takes them; `y` is ignored.
 
         Raises:
             AevbError: as `VAE.fit`; also for a feature that no row has a value of.
@@ -59,8 +59,9 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self.vae_.impute(X, method=self.method)
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn should know: NaN is welcome, and rows keep their float type."""
+        """What scikit-learn should know: NaN and sparse matrices are welcome, and rows keep their float type."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -113,7 +113,7 @@ def _bound(fit: Fit) -> str:
 def _result(fit: Fit) -> str:
     """What came out, in a line."""
     at = fit.state.progress
-    record = at.best or (at.history[-1] if at.history else {})
+    record = at.chosen or {}
     values = [
         f"{record[key]:.2f} on {split} rows"
         for split in ("train", "validation")
@@ -121,5 +121,5 @@ def _result(fit: Fit) -> str:
     ]
     status = "interrupted" if at.status == "running" else at.status
     reached = f": {fit.model.bound} {', '.join(values)}, nats per row" if values else ""
-    chosen = f" (the model is that of epoch {record['epoch']})" if at.best else ""
+    chosen = f" (the model is that of epoch {record['epoch']})" if at.chooses_best else ""
     return f"{status} after {at.seconds:.1f} s and {at.epoch} epoch{'s' * (at.epoch != 1)}{reached}{chosen}"

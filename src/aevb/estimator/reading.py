@@ -1,5 +1,6 @@
 """What scikit-learn's users call X, as an array of rows: tables, frames, images, masked and sparse arrays."""
 
+import math
 import os
 from typing import Any
 
@@ -9,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from aevb.datasets import from_frame
+from aevb.datasets.shapes import as_rows
 from aevb.errors import InvalidDataError
 
 ImageShape = tuple[int, int]
@@ -81,7 +83,7 @@ def _densified(x: Any, name: str) -> np.ndarray:
 def _memory() -> float:
     """The machine's memory in bytes, where the operating system tells."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
         return np.inf
 
@@ -89,27 +91,22 @@ def _memory() -> float:
 def _flattened(X: Any, known: ImageShape | None) -> tuple[Any, ImageShape | None]:
     """Images as rows; everything else as it is, for scikit-learn to check."""
     try:
-        shape = np.shape(X)
+        shape = np.asarray(X).shape  # not np.shape, which asks whatever X is for an implementation of its own
     except ValueError:  # ragged, which scikit-learn refuses in its own words
         return X, known
     if len(shape) < 3:
         return X, known
     x = np.asarray(X)
-    found = shape[1:3]
-    is_grey = len(shape) == 3 or (len(shape) == 4 and shape[3] == 1)
-    if is_grey and found == (known and tuple(known)):
-        return x.reshape(shape[0], found[0] * found[1]), known
-    if is_grey and known is None and _looks_like_images(x, found):
-        return x.reshape(shape[0], found[0] * found[1]), found
-    expected, advice = "rows (n, features)", "X.reshape(len(X), -1) makes a row of each."
-    if known:
-        expected += f" or images (n, {known[0]}, {known[1]})"
-    elif is_grey:
-        advice = f"If each is an image of {found[0]} x {found[1]} grey pixels, fit with `image_shape={found}`. {advice}"
-    raise InvalidDataError(f"X must hold {expected}, but has shape {shape}. {advice}")
-
-
-def _looks_like_images(x: np.ndarray, shape: ImageShape) -> bool:
-    """Bytes and booleans of two dimensions are images; other numbers where they have a picture's proportions."""
-    low, high = sorted(shape)
-    return x.dtype in (np.uint8, np.bool_) or (low >= 8 and high <= 4 * low)
+    if known is None:
+        rows = as_rows(x, "X")
+        if rows.image_shape is not None:
+            return rows.x, rows.image_shape
+        raise InvalidDataError(
+            f"X has shape {shape}, which may be images or anything else. Of images, say `image_shape={shape[1:3]}`; "
+            "else X.reshape(len(X), -1) makes a row of each."
+        )
+    if x.size == len(x) * math.prod(known) and tuple(known) in (shape[1:3], shape[2:4]):
+        return x.reshape(len(x), math.prod(known)), known
+    raise InvalidDataError(
+        f"X must hold rows (n, {math.prod(known)}) or images (n, {known[0]}, {known[1]}), but has shape {shape}."
+    )

@@ -34,6 +34,21 @@ def recipe_of(arguments: Mapping[str, Any], seed: int, **changes: Any) -> Recipe
     return Recipe.parse(settings, source="VAE", names={**ARGUMENT_NAMES, "seed": "random_state"})
 
 
+def refuse_pieces(arguments: Mapping[str, Any]) -> None:
+    """Refuse to train piece by piece where the settings do not allow it.
+
+    Raises:
+        InvalidRecipeError: the length of training must be known, or what is learned belongs to rows.
+    """
+    if arguments["schedule"] not in ("auto", "constant"):
+        raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {arguments['schedule']!r}")
+    if arguments["recognition"] == "per-row" or arguments["objective"] == "mcem":
+        raise InvalidRecipeError(
+            "partial_fit needs recognition='amortized' and another objective than mcem: free parameters and chains "
+            "belong to the rows of one fit"
+        )
+
+
 def refuse_changes(made: Recipe, arguments: Mapping[str, Any]) -> None:
     """Refuse to go on with other settings than those that a model was made with.
 
@@ -41,9 +56,11 @@ def refuse_changes(made: Recipe, arguments: Mapping[str, Any]) -> None:
         InvalidRecipeError: naming the arguments that changed.
     """
     now = recipe_of(arguments, made.seed)
-    settings = [name for name in settings_of(arguments) if name not in _OF_ONE_FIT]
-    said = [name for name in settings if getattr(now, name) not in (None, "auto")]
-    changed = [name for name in said if getattr(made, name) != getattr(now, name)]
+    # What is left open was settled by the data of the first call.
+    settings = [name for name in settings_of(arguments) if getattr(now, name) not in (None, "auto")]
+    changed = [
+        name for name in settings if name not in _OF_ONE_FIT and getattr(made, name) != getattr(now, name)
+    ]
     if changed:
         names = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)
         raise InvalidRecipeError(

@@ -13,11 +13,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from aevb.datasets import Dataset, check_rows
-from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.errors import InvalidRecipeError, RunFolderError
 from aevb.estimator.fitting import Fit
 from aevb.estimator.progress import progress
 from aevb.estimator.reading import as_dense, read_rows
-from aevb.estimator.settings import recipe_of, refuse_changes
+from aevb.estimator.settings import recipe_of, refuse_changes, refuse_pieces
 from aevb.inference import (
     Importance,
     ImportanceImputation,
@@ -25,16 +25,10 @@ from aevb.inference import (
     MetropolisWithinGibbs,
     PseudoGibbs,
 )
-from aevb.training import train
 
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
 }
-
-BLACK_AND_WHITE = (
-    "the model learned grey pixels under a Bernoulli likelihood, whose draws are black and white: "
-    "sample(n, means=True) gives grey ones"
-)
 
 
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -71,8 +65,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             "wake-sleep" on the encoder's weights, too.
         weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
         scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
-        image_shape: height and width, where a row is an image; unsigned bytes are pixels only with it. `fit` knows it of
-            an array of images, `(rows, height, width)`.
+        image_shape: height and width, where a row is an image, which `fit` knows of an array of images, `(rows, height,
+            width)`. Unsigned bytes are pixels only of images.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
         missing: "error", or "nan": NaN is a missing value, and the model learns from what is observed. This assumes
             values missing at random: given what is observed, whether a value is missing does not depend on it. Of a
@@ -99,7 +93,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Attributes:
         model_: the trained model, an `aevb.trained.TrainedModel`.
-        history_: an evaluation record per epoch, a dict. It is saved with the model, and loaded.
+        history_: a dict per evaluation. It is saved with the model, and loaded.
         bound_: what the bound is: "evidence lower bound", or "cross-entropy bound" for grey pixels under a
             Bernoulli likelihood, whose values are no log densities.
         n_iter_: epochs taken.
@@ -200,7 +194,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises:
             InvalidDataError: values that cannot be used; the message names the first.
             InvalidRecipeError: a constructor argument is wrong.
-            NonFiniteBoundError: training diverged.
+            NonFiniteBoundError: training diverged. Where it only became worse than knowing nothing, a warning says so.
             KeyboardInterrupt: someone interrupted it, in a notebook or with Ctrl-C. What was learned until then is
                 kept: `model_` and `history_` are set, every method works, and `partial_fit` goes on.
         """
@@ -218,13 +212,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 recognition is "per-row".
             NonFiniteBoundError: training diverged.
         """
-        if self.schedule not in ("auto", "constant"):
-            raise InvalidRecipeError(f"partial_fit needs schedule='constant', not {self.schedule!r}")
-        if self.recognition == "per-row" or self.objective == "mcem":
-            raise InvalidRecipeError(
-                "partial_fit needs recognition='amortized' and another objective than mcem: free parameters and chains "
-                "belong to the rows of one fit"
-            )
+        refuse_pieces(self.get_params(deep=False))
         if not hasattr(self, "model_"):
             return self._train(self._start(X, validation=0.0, patience=None, epochs=1, schedule="constant"))
         refuse_changes(self.model_.recipe, self.get_params(deep=False))
@@ -270,7 +258,10 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if not (means or self.model_.is_normalized):
-            warnings.warn(BLACK_AND_WHITE, stacklevel=2)
+            warnings.warn(
+                "draws of grey pixels under a Bernoulli likelihood are black and white; sample(n, means=True) is grey",
+                stacklevel=2,
+            )
         seed = self._seed if random_state is None else _seed(random_state)
         return self.model_.sample(n_samples, seed, means=means)
 
@@ -350,6 +341,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.model_.save(path)
 
     def _rows(self, X: Any) -> np.ndarray:
+        """The rows of anything that `fit` takes, as an array of the fitted number of features."""
         check_is_fitted(self)
         return read_rows(self, X, reset=False, image_shape=self.model_.image_shape)[0]
 
@@ -365,27 +357,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _train(self, fit: Fit) -> "VAE":
         """Train to the end of the plan, and set the fitted attributes, also where something stops it on the way."""
-        started = fit.state.progress.step
         with progress(self.verbose, fit) as show:
-            try:
-                for state in train(fit.state, fit.plan, fit.data):
-                    fit = fit.at(state)
-                    show(fit)
-            except BaseException as stop:
-                at = fit.state.progress
-                if at.step > started:
-                    self._keep(fit)
-                    stop.add_note(
-                        f"The estimator holds the model as of step {at.step:,} (epoch {at.epoch} was the last full "
-                        "one): use it as it is, or go on with partial_fit."
-                    )
-                raise
-        self._keep(fit)
-        if fit.state.progress.status == "diverged":
-            raise NonFiniteBoundError(
-                f"training stopped: at {fit.state.progress.message}. The estimator holds the model from before that "
-                f"step. Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
-            )
+            fit = fit.run(show, self._keep)
+        fit.check_end()
         return self
 
     def _keep(self, fit: Fit) -> None:
