@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from aevb.cli.options import listed
 from aevb.datasets import load_rows
 from aevb.errors import RunFolderError
 from aevb.run import RunFolder
@@ -48,18 +49,33 @@ def load_run(path: Path) -> TrainedModel:
 
 
 def rows_for(
-    model: TrainedModel, data: str, data_dir: Path | None, *, allow_missing: bool | None = None
+    model: TrainedModel,
+    data: str,
+    data_dir: Path | None,
+    *,
+    allow_missing: bool | None = None,
+    label: str | None = None,
+    drop: str | None = None,
+    keep: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Rows to apply a model to, columns as it was trained on them, and their labels if there are any.
 
-    Values may be missing if the model was trained with such, or as `allow_missing` says.
+    Args:
+        model: what is applied.
+        data: a named set or a file.
+        data_dir: where to look for named sets first.
+        allow_missing: whether values may be missing; None if the model was trained with such.
+        label: the column of labels, if it is not the one of the training.
+        drop: columns to leave out, separated by commas, beside those that the training left out.
+        keep: columns that name rows; left out, too, but for those that the model was trained on.
     """
+    names = [name for name in listed(keep) if name not in (model.feature_names or ())]
     return load_rows(
         data,
         n_features=model.n_features,
         feature_names=model.feature_names,
-        label=model.recipe.label,
-        drop=model.recipe.drop,
+        label=label or model.recipe.label,
+        drop=[*model.recipe.drop, *listed(drop), *names],
         data_dir=data_dir,
         allow_missing=model.sees_missing if allow_missing is None else allow_missing,
     )
