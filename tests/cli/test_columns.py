@@ -50,7 +50,7 @@ def test_keys_are_carried_in_the_first_columns(table_run, more, tmp_path, comman
 
 
 def test_what_was_imputed_can_take_the_place_of_the_original(table_run, more, tmp_path):
-    source, ids = more
+    source, _ = more
     header, rows = read(source)
     rows = [row for row in rows if row]
     rows[2][2] = ""  # one weight
@@ -126,36 +126,3 @@ def test_keys_that_cannot_be_kept(table_run, more, tmp_path, keep, out, code, wo
     )
     assert outcome.code == code
     assert words in " ".join(outcome.err.replace("│", " ").split())
-
-
-def test_rows_with_gaps_are_completed_and_judged_on_what_is_known(tmp_path, without_figures):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(40, 3))
-    x[rng.random(x.shape) < 0.2] = np.nan
-    np.savetxt(tmp_path / "gaps.csv", x, delimiter=",", header="a,b,c", comments="", fmt="%.3f")
-    run, out = tmp_path / "run", tmp_path / "done.npz"
-    must(
-        "train",
-        tmp_path / "gaps.csv",
-        "--missing",
-        "nan",
-        "--latents",
-        1,
-        "--hidden",
-        4,
-        "--epochs",
-        1,
-        "--out",
-        run,
-    )
-    said = must(
-        "complete", run, tmp_path / "gaps.csv", "--mask", "random:0.3", "--n", 40, "--out", out, *SMALL
-    )
-    found = np.load(out)
-    gaps, hidden = np.isnan(found["truth"]), np.isnan(found["input"])
-    np.testing.assert_array_equal(gaps, np.isnan(x))
-    assert (hidden & gaps).sum() == gaps.sum()
-    judged = hidden & ~gaps
-    assert f"{judged.sum()} hidden" in said
-    rmse = np.sqrt(np.mean((found["x"] - found["truth"])[judged] ** 2))
-    assert f"{rmse:.4f}" in said
