@@ -75,7 +75,7 @@ def learning_curve(
     axes.set_ylabel(wrapped(bound_label, 3.2))
     axes.set_title(wrapped(title, 5.0, 10.0))
     # Below the picture: inside, it would hide the last points of a curve that falls, or a run's only ones.
-    letters = sum(len(line.get_label()) for line in axes.lines)
+    letters = sum(len(str(line.get_label())) for line in axes.lines)
     beside = len(drawn) if letters < 64 else 1
     figure.legend(
         loc="outside lower center", ncols=beside, title="at the end", handlelength=2.6, columnspacing=1.2

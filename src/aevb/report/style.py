@@ -216,9 +216,9 @@ def few_ticks(axis: Axis, most: int = 5, *, integer: bool = False) -> None:
     formatter = ScalarFormatter()
     formatter.set_powerlimits((-2, 4))
     axis.set_major_formatter(formatter)
-    formatter.set_locs(axis.get_majorticklocs())
+    formatter.set_locs(list(axis.get_majorticklocs()))
     if (
-        axis.axis_name == "y" and formatter.get_offset()
+        axis is axis.axes.yaxis and formatter.get_offset()
     ):  # which stands above the axis, where the title would be
         title = axis.axes.title
         axis.axes.set_title(title.get_text(), fontsize=title.get_fontsize(), pad=12)
