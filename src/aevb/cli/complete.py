@@ -148,7 +148,11 @@ def _print(
     from aevb.cli.terminal import Terminal, write
 
     console = Terminal()
-    console.print(_errors(seen, found.mean, truth, binary=model.likelihood == "bernoulli"))
+    errors = _errors(seen, found.mean, truth, binary=model.likelihood == "bernoulli")
+    if errors.row_count:
+        console.print(errors)
+    else:
+        write(console, "No value that was hidden is known: there is nothing to judge by.")
     for line in warnings_about(found, model, method):
         write(console, line)
     write(console, f"{len(seen):,} row{'s' * (len(seen) != 1)} in {out}")
