@@ -39,6 +39,8 @@ def test_a_run_on_rows_that_lack_values(tmp_path):
             path,
             "--mask",
             "random:0.3",
+            "--seed",
+            1,
             "--n",
             60,
             "--out",
