@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import aevb as library
+from aevb import report
 from command_line import aevb, is_png, must, write_table
 
 
@@ -40,6 +41,24 @@ def test_images_are_drawn(digits_run, tmp_path, name):
         must(*arguments, "--out", picture)
         assert is_png(picture)
         picture.unlink()
+
+
+def test_pictures_say_what_they_show(digits_run, tmp_path, monkeypatch):
+    drawn = []
+
+    def image_grid(x, shape, title, *, captions=None, **about):
+        drawn.append((title, captions))
+        return report.image_grid(x, shape, title, captions=captions, **about)
+
+    monkeypatch.setattr("aevb.cli.output.image_grid", image_grid)
+    assert "--means gives grey ones" in must("sample", digits_run, "-n", 4, "--out", tmp_path / "x.png")
+    assert "--means" not in must("sample", digits_run, "-n", 4, "--means", "--out", tmp_path / "x.png")
+    np.save(tmp_path / "codes.npy", np.zeros((3, 2)))
+    must("decode", digits_run, tmp_path / "codes.npy", "--out", tmp_path / "x.png")
+    titles, captions = zip(*drawn, strict=True)
+    assert "each pixel 0 or 1" in titles[0]
+    assert "by their row in codes.npy from 0" in titles[2]
+    assert captions == (None, None, ["0", "1", "2"])
 
 
 def test_samples_depend_on_the_seed_alone(digits_run, tmp_path):

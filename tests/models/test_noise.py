@@ -86,10 +86,10 @@ def test_impossible_rates_are_refused(rate):
 @pytest.mark.parametrize(
     ("noise", "likelihood", "advice"),
     [
-        (BitFlips(0.1), "gaussian", "--binarize"),
-        (BitFlips(0.1), "continuous-bernoulli", "--likelihood bernoulli"),
-        (GaussianNoise(np.ones(5)), "bernoulli", "--likelihood gaussian"),
-        (GaussianNoise(np.ones(5)), "continuous-bernoulli", "gaussian, or another gaussian one"),
+        (BitFlips(0.1), "gaussian", "`binarize='dynamic'` or `binarize='static'`"),
+        (BitFlips(0.1), "continuous-bernoulli", "`likelihood='bernoulli'`"),
+        (GaussianNoise(np.ones(5)), "bernoulli", "`likelihood='gaussian'`"),
+        (GaussianNoise(np.ones(5)), "continuous-bernoulli", "or another gaussian one"),
     ],
 )
 def test_pairs_without_a_closed_form_are_refused(noise, likelihood, advice):

@@ -177,7 +177,7 @@ def test_a_learning_curve_shows_its_records_and_its_unit():
     shown = texts(figure).replace("\n", " ")
     assert "cross-entropy bound (nats per data point; grey pixels, not a density)" in shown
     assert "training samples seen" in shown
-    assert "test rows: −102.7 at the end" in shown
+    assert "at the end training rows: −101.7 test rows: −102.7" in shown
     assert axes.get_xscale() == "linear"
     assert learning_curve(records(1000)).axes[0].get_xscale() == "log"
 

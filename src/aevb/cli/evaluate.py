@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aevb.cli.options import DataDirOption, RunArgument, help_text
+from aevb.cli.options import DataDirOption, DropOption, LabelOption, RunArgument, help_text
 
 if TYPE_CHECKING:
     from aevb.evaluation import Evaluation
@@ -57,6 +57,8 @@ def evaluate(
         ),
     ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    drop: DropOption = None,
+    label: LabelOption = None,
     data_dir: DataDirOption = None,
     seed: Annotated[
         int,
@@ -79,7 +81,10 @@ def evaluate(
     for name in methods:
         make_method(name, samples)  # a wrong one is told before anything is loaded
     model, folder = load_run(run), RunFolder(run)
-    given = _own_rows(folder, model, data_dir) if data is None else _other_rows(folder, model, data, data_dir)
+    if data is None:
+        given = _own_rows(folder, model, data_dir)
+    else:
+        given = _other_rows(folder, model, data, data_dir, drop=drop, label=label)
     x, which = given.x, given.which
     if rows is not None and rows < len(x):
         x, which = x[random_rows(len(x), rows, seed)], f"{which}, {rows:,} of {len(x):,} at random"
@@ -127,13 +132,15 @@ def _own_rows(folder: Any, model: "TrainedModel", data_dir: Path | None) -> _Giv
     return _Given(found.splits[split], x_train, f"{model.recipe.data}, {NAMED[split]} rows", notes)
 
 
-def _other_rows(folder: Any, model: "TrainedModel", data: str, data_dir: Path | None) -> _Given:
+def _other_rows(
+    folder: Any, model: "TrainedModel", data: str, data_dir: Path | None, **columns: str | None
+) -> _Given:
     """Rows that somebody named, and which of them the run had."""
     from aevb.cli.common import rows_for
     from aevb.cli.run_rows import find_rows, run_digests, told_apart
     from aevb.errors import AevbError
 
-    x, _ = rows_for(model, data, data_dir)
+    x, _ = rows_for(model, data, data_dir, **columns)
     if not folder.holds_run:
         return _Given(x, None, data, [])
     x_train, notes = None, []

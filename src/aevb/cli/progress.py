@@ -100,7 +100,7 @@ def conclude(console: Console, run: Run) -> None:
     chosen = f"that of epoch {record.get('epoch')}, the best on validation rows" if state.best else "the last"
     epochs = f"{state.epoch} epoch{'s' * (state.epoch != 1)}"
     write(console, f"{state.status} after {state.seconds:.1f} s and {epochs}; the model is {chosen}")
-    write(console, f"model, records and figures are in {run.folder.path}")
+    write(console, f"model and records are in {run.folder.path}")
 
 
 def _value_heading(objective: Objective) -> str:

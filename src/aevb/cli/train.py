@@ -76,7 +76,6 @@ def _train(
     from aevb.cli import progress
     from aevb.cli.common import cache_compilations
     from aevb.cli.terminal import Terminal
-    from aevb.figures import draw_figures
 
     console = Terminal(quiet=quiet)
     cache_compilations()
@@ -93,12 +92,22 @@ def _train(
     if run.state.progress.status == "interrupted":
         say(f"interrupted, and saved: go on with `aevb train --resume --out {folder}`", err=True)
         sys.exit(128 + received[0])
-    try:
-        draw_figures(run.trained, run.dataset, list(run.state.progress.history), run.folder.figures)
-    except KeyboardInterrupt:
-        say(f"trained and saved, but not all pictures are drawn: `aevb plot {folder}`", err=True)
-        raise
     progress.conclude(console, run)
+    _draw(console, run)
+
+
+def _draw(console: Any, run: Any) -> None:
+    """The pictures, once the result is on the screen: they take as long as the training of a small data set."""
+    from aevb.cli.terminal import write
+    from aevb.figures import draw_figures
+
+    folder = run.folder
+    try:
+        draw_figures(run.trained, run.dataset, list(run.state.progress.history), folder.figures)
+    except KeyboardInterrupt:
+        say(f"trained and saved, but not all pictures are drawn: `aevb plot {folder.path}`", err=True)
+        raise
+    write(console, f"figures are in {folder.figures}")
 
 
 @contextmanager

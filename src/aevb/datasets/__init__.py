@@ -4,6 +4,7 @@ from aevb.datasets.checks import check_observed, check_rows, check_support, name
 from aevb.datasets.dataset import Dataset, split_rows
 from aevb.datasets.digests import RowDigests, Split, row_digests
 from aevb.datasets.independent import independent_log_likelihood
+from aevb.datasets.keys import Keys, read_keys
 from aevb.datasets.loading import Rows, load, load_rows
 from aevb.datasets.reading import Reading, check_encoding
 from aevb.datasets.repeated import RepeatedColumn, describe_repeated, repeated_columns
@@ -15,6 +16,7 @@ __all__ = [
     "NAMES",
     "Dataset",
     "DatasetInfo",
+    "Keys",
     "Reading",
     "RepeatedColumn",
     "RowDigests",
@@ -33,6 +35,7 @@ __all__ = [
     "load",
     "load_rows",
     "name_cell",
+    "read_keys",
     "repeated_columns",
     "row_digests",
     "split_rows",

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
@@ -124,7 +124,7 @@ def _log_terms(
     log_det = 2 * np.sum(np.log(np.diag(factor)))
     log_q = -0.5 * (distance + log_det + n_dims * np.log(2 * np.pi)) - np.log(INSIDE)
     return np.where(
-        distance <= chi2.ppf(INSIDE, n_dims), log_q - log_joint[:, half:].astype(np.float64), -np.inf
+        distance <= chdtri(n_dims, 1 - INSIDE), log_q - log_joint[:, half:].astype(np.float64), -np.inf
     )
 
 

@@ -71,7 +71,7 @@ class GaussianNoise(Noise):
         if not isinstance(decoder, GaussianDecoder | EqualNoiseDecoder):
             raise InvalidRecipeError(
                 "Gaussian noise can be removed under a Gaussian likelihood, with which it has a closed form: train "
-                "with --likelihood gaussian, or another gaussian one (likelihood=)"
+                "with `likelihood='gaussian'`, or another gaussian one"
             )
 
     def observed(self, p: Distribution) -> Distribution:
@@ -120,8 +120,8 @@ class BitFlips(Noise):
         """Refuse what is not Bernoulli."""
         if not isinstance(decoder, BernoulliDecoder):
             raise InvalidRecipeError(
-                "flipped values are those of 0 and 1, which have a Bernoulli likelihood: train with --likelihood "
-                "bernoulli (likelihood=), for pixels with --binarize dynamic or static (binarize=)"
+                "flipped values are those of 0 and 1, which have a Bernoulli likelihood: train with "
+                "`likelihood='bernoulli'`, for pixels with `binarize='dynamic'` or `binarize='static'`"
             )
 
     def observed(self, p: Distribution) -> Distribution:

@@ -57,7 +57,7 @@ def learning_curve(
             f"a learning curve needs a record with samples_seen and one finite bound of "
             f"{', '.join(key for key, *_ in SERIES)}; got {len(records)} records without"
         )
-    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.9), layout="constrained")
     axes = figure.add_subplot()
     _scale_samples(axes, np.concatenate(drawn)[:, 0])
     if axes.get_xscale() == "log":  # has no place for a bound before training
@@ -67,19 +67,18 @@ def learning_curve(
         points = curves[key]
         if not len(points):
             continue
-        label = f"{name}: {number(points[-1, 1])} at the end"
+        label = f"{name}: {number(points[-1, 1])}"
         x, y = np.where(points[:, 1:] >= low, points, np.nan).T
         axes.plot(x, y, color=colour, ls=line, marker=marker if len(points) <= 40 else "", ms=4, label=label)
     axes.grid(True)
     axes.set_xlabel("training samples seen")
     axes.set_ylabel(wrapped(bound_label, 3.2))
     axes.set_title(wrapped(title, 5.0, 10.0))
-    axes.legend(
-        loc="lower right" if max(map(len, drawn)) > 2 else "best",
-        handlelength=2.6,
-        frameon=True,
-        framealpha=0.9,
-        edgecolor="none",
+    # Below the picture: inside, it would hide the last points of a curve that falls, or a run's only ones.
+    letters = sum(len(str(line.get_label())) for line in axes.lines)
+    beside = len(drawn) if letters < 64 else 1
+    figure.legend(
+        loc="outside lower center", ncols=beside, title="at the end", handlelength=2.6, columnspacing=1.2
     )
     return figure
 
@@ -122,15 +121,19 @@ def _scale_bound(axes: Axes, curves: Sequence[Points]) -> float:
 
 
 def _lowest_worth_showing(axes: Axes, points: Points) -> float:
-    """The lowest value, but for early ones without which the range is five times smaller."""
-    # Early: in the first fifth of the picture.
+    """The lowest value, but for early ones without which the range is much smaller, again and again.
+
+    Five times smaller in the first fifth of the picture, a hundred times in its first half.
+    """
     left, right = axes.transData.transform([(x, 0) for x in axes.get_xlim()])[:, 0]
-    early = int((axes.transData.transform(points)[:, 0] < left + 0.2 * (right - left)).sum())
+    place = (axes.transData.transform(points)[:, 0] - left) / (right - left)
     y = points[:, 1]
-    for k in range(1, min(early, len(y) - 2) + 1):
-        if 5 * (y.max() - y[k:].min()) < y.max() - y.min():
-            return float(y[k:].min())
-    return float(y.min())
+    low = float(y.min())
+    for k in range(1, min(int((place < 0.5).sum()), len(y) - 2) + 1):
+        rest, times = float(y[k:].min()), 5 if place[k - 1] < 0.2 else 100
+        if times * (y.max() - rest) < y.max() - low:
+            low = rest
+    return low
 
 
 @styled
@@ -167,7 +170,9 @@ def kl_per_latent(
     axes.set_xlim(
         0.5 - max(0, 4 - n) / 2, n + 0.5 + max(0, 4 - n) / 2
     )  # a lone bar does not fill the picture
-    axes.set_ylim(0, 1.06 * max(float(kl[0]), 2 * threshold))
+    highest = max(float(kl[0]), 2 * threshold)
+    under_legend = float(kl[n // 2])  # bars in the right half, where the legend stands
+    axes.set_ylim(0, (1.06 if under_legend < 0.7 * highest else 1.4) * highest)
     handles = [Patch(color=BLUE, label=f"active: {active}")] * bool(active)
     if active < n:
         axes.axvspan(active + 0.5, n + 0.5, color=FAINT, alpha=0.6, linewidth=0, zorder=0)

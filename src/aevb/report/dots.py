@@ -1,5 +1,6 @@
 """Dots in a plane, coloured by the labels of their rows: with a legend for classes, a colour bar for numbers."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -72,7 +73,8 @@ def draw_dots(
     else:
         dots = axes.scatter(*points.T, c=values.astype(float), cmap="viridis", **_look(len(points)))
         figure.set_size_inches(SIDE + 1 + 2 * beside, SIDE)
-        bar = figure.colorbar(dots, ax=axes, shrink=0.8, aspect=25, label=label_name or "label")
+        bar = figure.colorbar(dots, ax=axes, shrink=0.8, aspect=25)
+        bar.set_label(wrapped(label_name or "label", 2.8, lines=2))
         if bar.solids is not None:
             bar.solids.set_alpha(1)  # the dots' transparency would wash it out
         bar.outline.set_visible(False)
@@ -102,7 +104,7 @@ def _classes(
     """Dots and a legend; returns the class of each row and the classes that have a colour."""
     names = np.array([f"{label:g}" if isinstance(label, float) else str(label) for label in labels.tolist()])
     counts = Counter(names.tolist())
-    distinct, rest = sorted(counts, key=float if labels.dtype.kind in "iuf" else str), []
+    distinct, rest = sorted(counts, key=float if labels.dtype.kind in "iuf" else _natural), []
     if len(distinct) > MOST_CLASSES:
         frequent = {name for name, _ in counts.most_common(MOST_CLASSES - 1)}
         distinct, rest = [d for d in distinct if d in frequent], [d for d in distinct if d not in frequent]
@@ -122,8 +124,15 @@ def _classes(
     handles += [Line2D([], [], ls="", marker="x", ms=5, color=MUTED)] * bool(rest)
     short = [wrapped(text, 2.2, 8.5, lines=1) for text in texts]
     place = {"loc": "center left", "bbox_to_anchor": (legend_at, 0.5)}
-    axes.legend(handles, short, title=label_name, handletextpad=0.2, **place)
+    title = None if label_name is None else wrapped(label_name, 2.2, lines=2)
+    axes.legend(handles, short, title=title, handletextpad=0.2, **place)
     return names, distinct
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """To sort by: "class 2" comes before "class 10"."""
+    parts = re.findall(r"([^0-9]*)([0-9]*)", name)
+    return [(text, int(digits or -1)) for text, digits in parts]
 
 
 def _name_in_place(axes: Axes, points: Points, names: Labels, distinct: Sequence[str], filled: bool) -> None:
