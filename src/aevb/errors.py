@@ -33,5 +33,13 @@ class UnsavableNetworkError(AevbError, TypeError):
     """A user's network holds something that cannot be written as data, such as a lambda."""
 
 
+class BlownUpError(AevbError, ArithmeticError):
+    """Training ended with a finite bound that is far worse than knowing nothing."""
+
+
+class BlownUpWarning(UserWarning):
+    """The same, of a `fit`, whose best model can be used."""
+
+
 class NonFiniteBoundError(AevbError, FloatingPointError):
     """Training produced a bound or a parameter that is not finite."""

@@ -190,7 +190,11 @@ class Recipe(BaseModel):
     optimizer: Literal["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"] = Field(
         "adam", description="The update rule."
     )
-    learning_rate: float = Field(1e-3, gt=0, description="Step size, at its peak.")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Step size, at its peak (default: 0.003 for adam and adamw where the budget is automatic, else 0.001).",
+    )
     schedule: Literal["auto", "constant", "cosine"] = Field(
         "auto",
         description="Of the step size; cosine ends at zero; auto: cosine where the budget is automatic, else constant.",
@@ -199,12 +203,14 @@ class Recipe(BaseModel):
     clip_norm: float | None = Field(
         None,
         ge=0,
-        description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum and for your "
-        "own data under a gaussian likelihood, else 0).",
+        description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum and for "
+        "your own data under a gaussian likelihood, else 0).",
     )
     weight_decay: float = Field(1e-4, ge=0, description="Of adamw.")
     evaluate_every: int | None = Field(
-        None, gt=0, description="Epochs between evaluations (default: 1, or more where epochs are many and short)."
+        None,
+        gt=0,
+        description="Epochs between evaluations (default: 1, or more where epochs are many and short).",
     )
     patience: int | None = Field(
         None, gt=0, description="Evaluations without a better validation bound after which to stop early."
@@ -213,7 +219,9 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> "Recipe":
-        if self.patience is not None and not (self.validation or (self.validation is None and not self.has_budget)):
+        if self.patience is not None and not (
+            self.validation or (self.validation is None and not self.has_budget)
+        ):
             raise ValueError("patience needs validation rows to watch: set validation, for instance to 0.1")
         if (
             self.schedule == "cosine"

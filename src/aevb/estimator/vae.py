@@ -1,5 +1,6 @@
 """`VAE`: a variational auto-encoder as a scikit-learn estimator."""
 
+import warnings
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from aevb.assembly import assemble, build_plan
 from aevb.datasets import Dataset, check_rows, from_frame
-from aevb.errors import InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.errors import BlownUpWarning, InvalidRecipeError, NonFiniteBoundError, RunFolderError
 from aevb.inference import (
     Importance,
     ImportanceImputation,
@@ -28,7 +29,7 @@ from aevb.recipe import Recipe
 from aevb.run import trained_model
 from aevb.selection import build_objective
 from aevb.trained import TrainedModel
-from aevb.training import Plan, TrainingData, TrainingState, train
+from aevb.training import BAD_ENDS, Plan, TrainingData, TrainingState, train
 
 # Constructor arguments that go by another name in a recipe.
 _RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples", "n_categories": "categories"}
@@ -83,7 +84,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch_size: rows per minibatch, M.
         epochs: passes over the data; None for as many as its size needs, stopping early.
         optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw".
-        learning_rate: step size at its peak.
+        learning_rate: step size at its peak; None for 0.003 with adam and adamw where `epochs` is None, else 0.001.
         schedule: "constant", "cosine", or "auto": cosine where `epochs` is None, else constant.
         warmup: steps over which the step size rises from zero.
         clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum and under
@@ -139,7 +140,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch_size: int = 128,
         epochs: int | None = None,
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         schedule: str = "auto",
         warmup: int = 0,
         clip_norm: float | None = None,
@@ -385,11 +386,15 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.history_ = list(state.progress.history)
         self.n_iter_ = state.progress.epoch
         self.bound_ = model.bound
-        if state.progress.status == "diverged":
-            raise NonFiniteBoundError(
-                f"training stopped: at {state.progress.message}. The estimator holds the model from before that "
-                f"step. Try a smaller learning_rate than {self.learning_rate:g}, or clip_norm=10."
+        if state.progress.status in BAD_ENDS:
+            kept = "best model" if state.progress.chooses_best else "model from before that step"
+            message = (
+                f"training stopped: at {state.progress.message}. The estimator holds the {kept}. Try a smaller "
+                f"learning_rate than {model.recipe.learning_rate:g}, or clip_norm=1."
             )
+            if state.progress.status == "diverged":
+                raise NonFiniteBoundError(message)
+            warnings.warn(message, BlownUpWarning, stacklevel=3)
         return self
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 from aevb.inference.for_use import for_use
 from aevb.objectives import ExactEM, row_bounds
 from aevb.training import linear_em
-from aevb.training.blow_up import fallen, judged, lowest
+from aevb.training.blow_up import count_fallen, judged
 from aevb.training.chunk import minibatches, run_chunk
 from aevb.training.state import Plan, Progress, TrainingData, TrainingState
 
@@ -62,11 +62,12 @@ def train(state: TrainingState, plan: Plan, data: TrainingData) -> Iterator[Trai
         state = _note(state, seconds=seconds, training_seconds=state.progress.training_seconds + took)
         if state.progress.status == "running":
             spent = _budget_spent(state.progress, plan)
-            if spent or (state.progress.batch == 0 and state.progress.epoch % plan.evaluate_every == 0):
+            due = spent or (state.progress.batch == 0 and state.progress.epoch % plan.evaluate_every == 0)
+            if due:
                 state = _evaluate(state, plan, data)
             if spent or _out_of_patience(state.progress, plan):
                 state = _note(state, status="finished" if spent else "stopped early")
-            state = judged(state, plan, data)
+            state = judged(state, plan) if due else state
         yield state
 
 
@@ -152,7 +153,7 @@ def _take_steps(state: TrainingState, plan: Plan, x: jax.Array, n_steps: int) ->
         },
         sum_rows=progress.sum_rows + seen,
         start=start,
-        fallen=fallen(progress.fallen, bounds, lowest(start, plan, x.shape[1])),
+        fallen=progress.fallen + count_fallen(bounds, start, plan.independent, x.shape[1]),
         status="diverged" if message else "running",
         message=message,
     )
