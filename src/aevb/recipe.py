@@ -193,7 +193,8 @@ class Recipe(BaseModel):
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="Step size, at its peak (default: 0.003 for adam and adamw where the budget is automatic, else 0.001).",
+        description="Step size, at its peak (default: 0.003 for adam and adamw where the budget is automatic, "
+        "else 0.001).",
     )
     schedule: Literal["auto", "constant", "cosine"] = Field(
         "auto",

@@ -17,6 +17,8 @@ from aevb.training.state import Plan, TrainingState
 MARGIN = 1.0
 # Steps, most of them below, after which a run is not waited for any longer.
 STEPS = 1000
+# Fewer, at the end, may all have met rows far out.
+LAST_STEPS = 5
 
 
 def count_fallen(
@@ -34,7 +36,7 @@ def judged(state: TrainingState, plan: Plan) -> TrainingState:
     watched = progress.step - progress.watched
     if 2 * progress.fallen <= watched:
         return _note(state, fallen=0, watched=progress.step)
-    if progress.status == "running" and watched < STEPS:
+    if watched < (STEPS if progress.status == "running" else min(LAST_STEPS, progress.step)):
         return state
     message = (
         f"step {progress.step:,}, the training bound is {progress.history[-1]['train_elbo']:.6g} nats, where it began "
