@@ -33,8 +33,8 @@ def test_zeros_and_ones_are_binary_in_every_type(dtype):
     assert set(np.unique(vae.sample(50))) == {0.0, 1.0}
 
 
-def test_bytes_above_one_are_pixels():
-    vae = small().fit(BINARY * np.uint8(200))
+def test_bytes_above_one_are_the_pixels_of_images():
+    vae = small(image_shape=(2, 3)).fit(BINARY * np.uint8(200))
     assert vae.bound_ == "cross-entropy bound"
     assert vae.sample(50).max() == 255
 
