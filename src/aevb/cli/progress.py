@@ -85,12 +85,12 @@ def _budget(run: Run) -> str:
     """How long training may take, what chooses the model, and how the step size goes."""
     recipe, per_epoch = run.recipe, run.assembly.plan.steps_per_epoch(len(run.assembly.data.train))
     limits = (
-        recipe.epochs and f"{recipe.epochs:,} epochs ({recipe.epochs * per_epoch:,} steps)",
-        recipe.steps and f"{recipe.steps:,} steps",
-        recipe.minutes and f"{recipe.minutes:g} minutes",
+        f"{recipe.epochs:,} epochs ({recipe.epochs * per_epoch:,} steps)" if recipe.epochs else "",
+        f"{recipe.steps:,} steps" if recipe.steps else "",
+        f"{recipe.minutes:g} minutes" if recipe.minutes else "",
     )
     upper = "up to " if recipe.patience else ""
-    parts = [upper + " or ".join(limit for limit in limits if limit)]
+    parts = [upper + " or ".join(filter(None, limits))]
     if recipe.validation:
         parts.append(f"the best model on {recipe.validation:.0%} validation rows is kept")
     if recipe.patience:

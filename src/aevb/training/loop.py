@@ -140,7 +140,7 @@ def _take_steps(state: TrainingState, plan: Plan, x: jax.Array, n_steps: int) ->
         state, autoencoder=autoencoder, objective=objective, optimizer_state=optimizer_state
     )
     bounds = trace["bound"] / counts
-    start = progress.start if progress.start is not None or not n_steps else float(bounds[0])
+    began = progress.start if progress.start is not None or not n_steps else float(bounds[0])
     epochs, batch = divmod(progress.batch + n_steps, per_epoch)
     return _note(
         state,
@@ -152,8 +152,8 @@ def _take_steps(state: TrainingState, plan: Plan, x: jax.Array, n_steps: int) ->
             name: _running_sum(progress.sums.get(name, 0.0), trace[name]) for name in trace if name != "loss"
         },
         sum_rows=progress.sum_rows + seen,
-        start=start,
-        fallen=progress.fallen + count_fallen(bounds, start, plan.independent, x.shape[1]),
+        start=began,
+        fallen=progress.fallen + count_fallen(bounds, began, plan.independent, x.shape[1]),
         status="diverged" if message else "running",
         message=message,
     )
