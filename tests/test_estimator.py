@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 import aevb
 from aevb import VAE
 from aevb.errors import (
+    BlownUpWarning,
     InvalidDataError,
     InvalidModelFileError,
     InvalidRecipeError,
@@ -295,3 +296,27 @@ def test_divergence_is_an_error_and_leaves_a_model():
     with pytest.raises(NonFiniteBoundError, match="learning_rate"):
         vae.fit(X)
     assert all(np.isfinite(leaf).all() for leaf in vae._state.arrays)
+
+
+def test_a_blow_up_is_a_warning_and_leaves_the_best_model():
+    vae = VAE(**SMALL | {"epochs": 4, "learning_rate": 3.0, "likelihood": "gaussian"})
+    with pytest.warns(BlownUpWarning, match="learning_rate than 3"):
+        vae.fit(np.tile(X, (4, 1)))
+    assert vae._state.progress.chooses_best
+    assert max(record["train_elbo"] for record in vae.history_) == vae._state.progress.chosen["train_elbo"]
+
+
+def test_without_a_budget_training_takes_what_the_data_need():
+    vae = VAE(n_latents=1, hidden=(4,), random_state=0).fit(X)
+    assert vae.history_[-1]["step"] > 200
+    assert vae.model_.recipe.patience is not None
+    assert "validation_elbo" in vae.history_[-1]
+    assert vae.get_params()["epochs"] is None
+
+
+def test_a_table_of_bytes_is_no_image():
+    bytes_ = np.random.default_rng(0).integers(0, 90, (60, 4)).astype(np.uint8)
+    vae = VAE(**SMALL).fit(bytes_)
+    assert vae.model_.likelihood == "gaussian"
+    np.testing.assert_allclose(vae.model_.prepare(bytes_).std(axis=0), 1, rtol=1e-5)
+    assert VAE(**SMALL, image_shape=(2, 2)).fit(bytes_).model_.likelihood == "bernoulli"

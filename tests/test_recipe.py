@@ -39,10 +39,9 @@ def test_a_command_line_gives_lists_as_text():
     assert Recipe.parse({"hidden": ""}).hidden == ()
 
 
-def test_ten_epochs_unless_there_is_another_budget():
-    assert Recipe().epoch_budget == 10
-    assert Recipe(steps=5).epoch_budget is None
-    assert Recipe(epochs=3, minutes=1.0).epoch_budget == 3
+def test_a_budget_of_any_kind_is_one():
+    assert not Recipe(patience=3).has_budget
+    assert all(Recipe(**{name: 3}).has_budget for name in ("epochs", "steps", "minutes"))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,7 @@ def test_ten_epochs_unless_there_is_another_budget():
         ({"missing": "NA"}, ("missing = 'NA'", "'error' or 'nan'")),
         ({"recognition": "rows"}, ("recognition = 'rows'", "'amortized' or 'per-row'")),
         ({"data": ""}, ("data = ''",)),
-        ({"patience": 3}, ("patience needs validation rows",)),
+        ({"patience": 3, "epochs": 5}, ("patience needs validation rows",)),
         ({"schedule": "cosine", "minutes": 1}, ("cosine schedule must know its last step",)),
         ({"image_shape": "5"}, ("height,width",)),
         ({"latents": 0, "samples": 0}, ("latents = 0", "samples = 0")),

@@ -42,7 +42,7 @@ from aevb.objectives import Objective
 from aevb.preparation import Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.selection import bound_name, build_objective
-from aevb.settling import Facts, settle, settle_model
+from aevb.settling import CONSTANT_RATE, Facts, settle, settle_model
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState
 from aevb.typing import PRNGKey
 
@@ -285,7 +285,7 @@ def build_plan(recipe: Recipe, n_rows: int, updates: int = 1) -> Plan:
     last_step = min((limit for limit in limits if limit is not None), default=None)
     optimizer = Optimizer(
         recipe.optimizer,
-        recipe.learning_rate,
+        recipe.learning_rate or CONSTANT_RATE,
         "cosine" if recipe.schedule == "cosine" else "constant",
         updates * recipe.warmup,
         updates * last_step if recipe.schedule == "cosine" and last_step is not None else None,

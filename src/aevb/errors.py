@@ -67,6 +67,10 @@ class DataWarning(UserWarning):
     """Data were taken for something that they may not be, and the message says for what."""
 
 
+class BlownUpError(AevbError, ArithmeticError):
+    """Training ended with a finite bound that is far worse than knowing nothing."""
+
+
 class NonFiniteBoundError(AevbError, FloatingPointError):
     """Training produced a bound or a parameter that is not finite."""
 

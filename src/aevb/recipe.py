@@ -229,7 +229,12 @@ class Recipe(BaseModel):
     optimizer: Literal["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"] = Field(
         "adam", description="The update rule."
     )
-    learning_rate: float = Field(1e-3, gt=0, description="Step size, at its peak.")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Step size, at its peak (default: 0.003 for adam and adamw where the budget is automatic, "
+        "else 0.001).",
+    )
     schedule: Literal["auto", "constant", "cosine"] = Field(
         "auto",
         description="Of the step size; cosine ends at zero; auto: cosine where the budget is automatic, else constant.",
@@ -238,8 +243,8 @@ class Recipe(BaseModel):
     clip_norm: float | None = Field(
         None,
         ge=0,
-        description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum and for your "
-        "own data under a gaussian likelihood, else 0).",
+        description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum and for "
+        "your own data under a gaussian likelihood, else 0).",
     )
     weight_decay: float = Field(1e-4, ge=0, description="Of adamw.")
     evaluate_every: int | None = Field(

@@ -29,7 +29,13 @@ import jax
 from aevb.assembly import Assembly, assemble
 from aevb.data_location import DataLocation
 from aevb.datasets import NAMES, Dataset, RowDigests, load
-from aevb.errors import InvalidModelFileError, InvalidRecipeError, NonFiniteBoundError, RunFolderError
+from aevb.errors import (
+    BlownUpError,
+    InvalidModelFileError,
+    InvalidRecipeError,
+    NonFiniteBoundError,
+    RunFolderError,
+)
 from aevb.folder_lock import FolderLock
 from aevb.inference.for_use import for_use
 from aevb.models import choose_prior, learned
@@ -37,7 +43,7 @@ from aevb.recipe import Recipe, read_settings
 from aevb.selection import bound_key, objective_name
 from aevb.storage import append_to_file, remove, sweep, write_file
 from aevb.trained import TrainedModel
-from aevb.training import TrainingState, load_checkpoint, save_checkpoint, train
+from aevb.training import Progress, TrainingState, load_checkpoint, save_checkpoint, train
 
 CHECKPOINT_SECONDS = 20.0
 # Commands that look at a run draw and note what they find, without its lock. None takes so long for a file.
@@ -224,7 +230,8 @@ def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Cal
         The run in its last state.
 
     Raises:
-        NonFiniteBoundError: the bound is not finite any more; the last good model has been saved.
+        NonFiniteBoundError: the bound is not finite any more; the best model has been saved.
+        BlownUpError: the bound is finite, but far below that of independent columns; likewise.
     """
     folder, state = run.folder, run.state
     saved_at = time.monotonic()
@@ -245,20 +252,26 @@ def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Cal
     save_checkpoint(folder.checkpoint, state, run.assembly.data.digest)
     run.trained.save(folder.model)
     write_file(folder.summary, json.dumps(summary(run), indent=1).encode())
-    if state.progress.status == "diverged":
-        raise NonFiniteBoundError(
-            f"training stopped: at {state.progress.message}. The model from before that step is in {folder.model}. "
-            f"Try a smaller --learning-rate than {run.recipe.learning_rate:g}, gradient clipping (--clip-norm 10), or "
+    error = {"diverged": NonFiniteBoundError, "blown up": BlownUpError}.get(state.progress.status)
+    if error is not None:
+        raise error(
+            f"training stopped: at {state.progress.message}. {_what_is_kept(state.progress)} is in {folder.model}. "
+            f"Try a smaller --learning-rate than {run.recipe.learning_rate:g}, gradient clipping (--clip-norm 1), or "
             "another --scale if some values are extreme."
         )
     return run
 
 
+def _what_is_kept(progress: Progress) -> str:
+    if not progress.chooses_best or progress.best is None:
+        return "The model from before that step"
+    return f"The best model, of epoch {progress.best['epoch']}"
+
+
 def summary(run: Run) -> dict[str, Any]:
     """What came out of a run, for `summary.json`."""
     progress, autoencoder = run.state.progress, run.state.chosen
-    last = progress.history[-1] if progress.history else {}
-    reported = progress.best or last
+    reported = progress.chosen or {}
     key = bound_key(run.assembly.bound)
     n_parameters = sum(leaf.size for leaf in jax.tree.leaves(learned(autoencoder)))
     return {

@@ -12,7 +12,7 @@ from aevb.recipe import Recipe
 from aevb.selection import draws_per_row, objective_name
 from aevb.training.optimizers import DEFAULT_CLIP_NORMS, GAUSSIAN_CLIP_NORM
 
-# Steps of a user's own data: these many passes, but no fewer steps than small tables need and no more than take minutes.
+# Steps of a user's own data: these many passes, but as many steps as small tables need and no more than take minutes.
 PASSES, LEAST_STEPS, MOST_STEPS = 20, 2000, 6000
 # Passes over data sets with a name.
 NAMED_EPOCHS = 10
@@ -21,6 +21,8 @@ LEAST_ROWS = 50
 VALIDATION = 0.1
 EVALUATIONS = 50
 PATIENCE = 15
+# Where it ends at zero. Elsewhere it is that of the published figures.
+DECAYING_RATE, CONSTANT_RATE = 3e-3, 1e-3
 FULL_BATCH = ("em", "mcem")
 
 
@@ -44,7 +46,12 @@ def settle(recipe: Recipe, facts: Facts) -> Recipe:
     """
     as_published = facts.is_named or not recipe.has_encoder or recipe.objective in FULL_BATCH
     if recipe.has_budget or as_published:
-        found = {"validation": 0.0, "schedule": "constant", "evaluate_every": 1}
+        found = {
+            "validation": 0.0,
+            "schedule": "constant",
+            "evaluate_every": 1,
+            "learning_rate": CONSTANT_RATE,
+        }
         if not recipe.has_budget:
             found["epochs"] = NAMED_EPOCHS
     else:
@@ -76,6 +83,7 @@ def _by_size(recipe: Recipe, n_rows: int) -> dict[str, object]:
         "epochs": epochs,
         "validation": validation,
         "schedule": "cosine",
+        "learning_rate": DECAYING_RATE if recipe.optimizer in ("adam", "adamw") else CONSTANT_RATE,
         "evaluate_every": max(1, epochs // EVALUATIONS),
     }
     return {**found, "patience": PATIENCE} if share else found

@@ -164,3 +164,30 @@ def test_a_diverged_run_says_where_and_keeps_a_model(tmp_path):
     assert "--learning-rate" in failed.err
     assert json.loads((run / "summary.json").read_text())["status"] == "diverged"
     must("sample", run, "-n", 2, "--out", tmp_path / "x.npy")
+
+
+def test_a_run_that_blew_up_ends_with_an_error_and_keeps_its_best_model(tmp_path):
+    run, data = tmp_path / "run", tmp_path / "table.csv"
+    write_table(data, label=False)
+    options = ("--likelihood", "gaussian", "--learning-rate", 3, "--batch-size", 8)
+    failed = aevb("train", data, "--out", run, *options, *SMALL)
+    assert failed.code == 1
+    for fragment in ("independent columns", "best model", "--learning-rate than 3", "--clip-norm"):
+        assert fragment in failed.err
+    assert json.loads((run / "summary.json").read_text())["status"] == "blown up"
+    again = aevb("train", "--out", run, "--resume")
+    assert again.code == 1
+    assert "independent columns" in again.err
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_table_without_a_budget_gets_one_and_its_recipe_says_which(tmp_path):
+    write_table(tmp_path / "table.csv", label=False, n=60)
+    out = must("train", tmp_path / "table.csv", "--out", tmp_path / "run", "--patience", 2, *SMALL[:-2])
+    budget = next(line for line in out.splitlines() if line.startswith("budget: up to "))
+    assert "10% validation rows" in budget
+    assert "stops early" in budget
+    recipe = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
+    assert recipe["epochs"] > 1000
+    assert (recipe["validation"], recipe["schedule"], recipe["clip_norm"]) == (0.1, "cosine", 1.0)
+    assert "auto" not in [value for name, value in recipe.items() if name != "scale"]

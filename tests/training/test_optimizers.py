@@ -17,7 +17,7 @@ from aevb.models import learned, split_learned
 from aevb.objectives import Bound, MaximumAPosteriori, Objective
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState
 from aevb.training.loop import minibatches
-from aevb.training.optimizers import OptimizerName
+from aevb.training.optimizers import GAUSSIAN_CLIP_NORM, OptimizerName
 from oracles import tiny
 from training_runs import DATA, run
 
@@ -217,3 +217,20 @@ def test_a_step_of_map_is_the_gradient_with_the_prior_over_n(batch_size):
         progress = dataclasses.replace(after.progress, status="running")
         state = dataclasses.replace(after, progress=progress)
     assert len(rows) == (7 if batch_size == 7 else 3)
+
+
+@pytest.mark.parametrize(("limit", "least", "most"), [(0.0, 20, 40), (GAUSSIAN_CLIP_NORM, 0, 4)])
+def test_one_huge_gradient_throws_adam_off_unless_gradients_are_limited(limit, least, most):
+    """One of 1e6 among many of about 1 moves a weight by up to 1/sqrt(1 - 0.999) = 31 steps."""
+    rule = Optimizer("adam", RATE, clip_norm=limit).build()
+    weight = jnp.zeros(1)
+    state = rule.init(weight)
+    update = jax.jit(rule.update)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], 600)
+    for sign in signs:
+        _, state = update(jnp.asarray([sign]), state)
+    moved = 0.0
+    for gradient in (1e6, *signs[:50]):
+        step, state = update(jnp.asarray([gradient]), state)
+        moved += float(step[0])
+    assert least < abs(moved) / RATE < most

@@ -59,6 +59,7 @@ def introduce(console: Console, run: Run) -> None:
     for note in run.dataset.notes:
         write(console, note)
     recipe = run.recipe
+    write(console, f"budget: {_budget(run)}")
     write(
         console,
         f"{run.assembly.likelihood} likelihood, {recipe.latents} latents, {recipe.posterior} posterior, "
@@ -83,10 +84,28 @@ def introduce(console: Console, run: Run) -> None:
         )
 
 
+def _budget(run: Run) -> str:
+    """How long training may take, what chooses the model, and how the step size goes."""
+    recipe, per_epoch = run.recipe, run.assembly.plan.steps_per_epoch(len(run.assembly.data.train))
+    limits = (
+        f"{recipe.epochs:,} epochs ({recipe.epochs * per_epoch:,} steps)" if recipe.epochs else "",
+        f"{recipe.steps:,} steps" if recipe.steps else "",
+        f"{recipe.minutes:g} minutes" if recipe.minutes else "",
+    )
+    upper = "up to " if recipe.patience else ""
+    parts = [upper + " or ".join(filter(None, limits))]
+    if recipe.validation:
+        parts.append(f"the best model on {recipe.validation:.0%} validation rows is kept")
+    if recipe.patience:
+        parts.append(f"stops early after {recipe.patience} evaluations without a better one")
+    parts.append("the step size falls to zero" if recipe.schedule == "cosine" else "constant step size")
+    return ", ".join(parts)
+
+
 def conclude(console: Console, run: Run) -> None:
     """The value that was reached, and where everything is."""
     state = run.state.progress
-    record = state.best or (state.history[-1] if state.history else {})
+    record = state.chosen or {}
     table = Table(title=f"{run.assembly.bound}, nats per data point", title_justify="left", title_style="")
     for column in ("rows", _value_heading(run.assembly.objective), "reconstruction", "kl"):
         table.add_column(column, justify="left" if column == "rows" else "right")
@@ -97,7 +116,11 @@ def conclude(console: Console, run: Run) -> None:
     console.print(table)
     if run.assembly.objective.value_name != ELBO:
         write(console, run.assembly.objective.parts_note)
-    chosen = f"that of epoch {record.get('epoch')}, the best on validation rows" if state.best else "the last"
+    chosen = (
+        f"that of epoch {record.get('epoch')}, the best on validation rows"
+        if state.chooses_best
+        else "the last"
+    )
     epochs = f"{state.epoch} epoch{'s' * (state.epoch != 1)}"
     write(console, f"{state.status} after {state.seconds:.1f} s and {epochs}; the model is {chosen}")
     write(console, f"model and records are in {run.folder.path}")

@@ -76,7 +76,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch_size: rows per minibatch, M.
         epochs: passes over the data; None for as many as its size needs, stopping early.
         optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw".
-        learning_rate: step size at its peak.
+        learning_rate: step size at its peak; None for 0.003 with adam and adamw where `epochs` is None, else 0.001.
         schedule: "constant", "cosine", or "auto": cosine where `epochs` is None, else constant.
         warmup: steps over which the step size rises from zero.
         clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum and under
@@ -133,7 +133,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch_size: int = 128,
         epochs: int | None = None,
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         schedule: str = "auto",
         warmup: int = 0,
         clip_norm: float | None = None,

@@ -1,61 +1,49 @@
 """Notices a run whose bound has become worse than knowing nothing: finite, and therefore easily taken for a result.
 
 What a bound is held against is where it began and what independent columns have. A run that learns may lie below both
-for a while: at a large step size while it warms up, or for the step in which a row far out comes by. One that lies below
-for hundreds of steps in a row, or whose last evaluation does, has blown up.
+for a while: at a large step size while it warms up, or for the step in which a row far out comes by, which is why steps
+are counted and not averaged. One that lies below in most of a thousand steps, or of the steps before its last
+evaluation, has blown up.
 """
 
 import dataclasses
-import math
 
 import numpy as np
 from jaxtyping import Float
 
-from aevb.training.state import Plan, TrainingData, TrainingState
+from aevb.training.state import Plan, TrainingState
 
 # Nats per column by which a bound must lie below: as if every value were 1.4 standard deviations further off.
 MARGIN = 1.0
-# Steps in a row after which a run is not waited for any longer.
+# Steps, most of them below, after which a run is not waited for any longer.
 STEPS = 1000
+# Fewer, at the end, may all have met rows far out.
+LAST_STEPS = 5
 
 
-def lowest(start: float | None, plan: Plan, n_features: int) -> float:
-    """The training bound under which a run has fallen; minus infinity where that is unknown."""
-    if plan.independent is None or start is None or not math.isfinite(start):
-        return -math.inf
-    return min(start, plan.independent) - MARGIN * n_features
+def count_fallen(
+    bounds: Float[np.ndarray, " steps"], start: float | None, independent: float | None, n_features: int
+) -> int:
+    """How many of these steps have fallen; none where there is nothing to hold them against."""
+    if start is None or independent is None:
+        return 0
+    return int(np.sum(bounds < min(start, independent) - MARGIN * n_features))
 
 
-def fallen(before: int, bounds: Float[np.ndarray, " steps"], limit: float) -> int:
-    """How many of the last steps lie below the limit, one after the other, with `before` of them before these."""
-    good = np.flatnonzero(~(bounds < limit))
-    return int(len(bounds) - 1 - good[-1]) if len(good) else before + len(bounds)
-
-
-def judged(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingState:
-    """The state, its status "blown up" where the run has fallen for long, or ends fallen."""
+def judged(state: TrainingState, plan: Plan) -> TrainingState:
+    """The state after an evaluation, its status "blown up" where the run has fallen for long, or ends fallen."""
     progress = state.progress
-    limit = lowest(progress.start, plan, data.train.shape[1])
-    ended = progress.status in ("finished", "stopped early")
-    bound = _last_bound(state, len(data.train)) if ended else math.inf
-    if not (bound < limit or progress.fallen >= STEPS):
+    watched = progress.step - progress.watched
+    if 2 * progress.fallen <= watched:
+        return _note(state, fallen=0, watched=progress.step)
+    if watched < (STEPS if progress.status == "running" else min(LAST_STEPS, progress.step)):
         return state
-    what = (
-        f"the training bound of the last evaluation is {bound:.6g} nats"
-        if ended
-        else f"the training bound has been far lower for {progress.fallen:,} steps"
-    )
     message = (
-        f"step {progress.step:,}, {what}, where it began at {progress.start:.6g} and a model of independent columns "
-        f"has {plan.independent:.6g}"
+        f"step {progress.step:,}, the training bound is {progress.history[-1]['train_elbo']:.6g} nats, where it began "
+        f"at {progress.start:.6g} and a model of independent columns has {plan.independent:.6g}"
     )
-    return dataclasses.replace(
-        state, progress=dataclasses.replace(progress, status="blown up", message=message)
-    )
+    return _note(state, status="blown up", message=message)
 
 
-def _last_bound(state: TrainingState, n_rows: int) -> float:
-    """The training bound at the end; the better of the last two where the last one is that of a part of the rows."""
-    history = state.progress.history
-    whole = len(history) < 2 or history[-1]["samples_seen"] - history[-2]["samples_seen"] >= n_rows
-    return max(record["train_elbo"] for record in history[-1 if whole else -2 :])
+def _note(state: TrainingState, **changes: object) -> TrainingState:
+    return dataclasses.replace(state, progress=dataclasses.replace(state.progress, **changes))  # pyright: ignore[reportArgumentType]

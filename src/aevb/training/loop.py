@@ -17,7 +17,7 @@ import numpy as np
 from aevb.inference.for_use import for_use
 from aevb.objectives import ExactEM, row_bounds
 from aevb.training import linear_em
-from aevb.training.blow_up import fallen, judged, lowest
+from aevb.training.blow_up import count_fallen, judged
 from aevb.training.chunk import minibatches, run_chunk
 from aevb.training.state import Plan, Progress, TrainingData, TrainingState
 
@@ -62,11 +62,12 @@ def train(state: TrainingState, plan: Plan, data: TrainingData) -> Iterator[Trai
         state = _note(state, seconds=seconds, training_seconds=state.progress.training_seconds + took)
         if state.progress.status == "running":
             spent = _budget_spent(state.progress, plan)
-            if spent or (state.progress.batch == 0 and state.progress.epoch % plan.evaluate_every == 0):
+            due = spent or (state.progress.batch == 0 and state.progress.epoch % plan.evaluate_every == 0)
+            if due:
                 state = _evaluate(state, plan, data)
             if spent or _out_of_patience(state.progress, plan):
                 state = _note(state, status="finished" if spent else "stopped early")
-            state = judged(state, plan, data)
+            state = judged(state, plan) if due else state
         yield state
 
 
@@ -139,7 +140,7 @@ def _take_steps(state: TrainingState, plan: Plan, x: jax.Array, n_steps: int) ->
         state, autoencoder=autoencoder, objective=objective, optimizer_state=optimizer_state
     )
     bounds = trace["bound"] / counts
-    start = progress.start if progress.start is not None or not n_steps else float(bounds[0])
+    began = progress.start if progress.start is not None or not n_steps else float(bounds[0])
     epochs, batch = divmod(progress.batch + n_steps, per_epoch)
     return _note(
         state,
@@ -151,8 +152,8 @@ def _take_steps(state: TrainingState, plan: Plan, x: jax.Array, n_steps: int) ->
             name: _running_sum(progress.sums.get(name, 0.0), trace[name]) for name in trace if name != "loss"
         },
         sum_rows=progress.sum_rows + seen,
-        start=start,
-        fallen=fallen(progress.fallen, bounds, lowest(start, plan, x.shape[1])),
+        start=began,
+        fallen=progress.fallen + count_fallen(bounds, began, plan.independent, x.shape[1]),
         status="diverged" if message else "running",
         message=message,
     )

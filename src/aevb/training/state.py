@@ -104,8 +104,8 @@ class Progress:
         best: the evaluation record of the best model so far, by validation bound, without validation rows by that of
             training.
         start: the training bound of the first minibatch, before any step.
-        fallen: the number of last steps, one after the other, whose bound lay far below `start` and below that of
-            independent columns.
+        fallen: the steps since `watched` whose bound lay far below `start` and far below that of independent columns.
+        watched: the step of the last evaluation before which such steps were not the rule.
         history: all evaluation records.
         status: whether and why the run ended.
         message: for a run that diverged or blew up, what happened.
@@ -122,6 +122,7 @@ class Progress:
     best: dict[str, Any] | None = None
     start: float | None = None
     fallen: Count = 0
+    watched: Count = 0
     history: tuple[dict[str, Any], ...] = ()
     status: Status = "running"
     message: str = ""
@@ -134,9 +135,7 @@ class Progress:
 
     @property
     def chooses_best(self) -> bool:
-        """Whether the run stands for the best of its models, and not for the last: there are validation rows, or the
-        last one is bad.
-        """
+        """Whether the run stands for the best of its models: there are validation rows, or the last model is bad."""
         return self.best is not None and ("validation_elbo" in self.best or self.status in BAD_ENDS)
 
 

@@ -23,7 +23,7 @@ from aevb.experiments.gradients.records import Problem, Say, Table, silent
 from aevb.models import AutoEncoder
 from aevb.objectives import ELBO, SGVBB
 from aevb.recipe import Recipe
-from aevb.training import train
+from aevb.training import BAD_ENDS, train
 from aevb.typing import PRNGKey
 
 DRAWS, BLOCK = 100, 1
@@ -99,7 +99,7 @@ def trained(assembly: Assembly) -> AutoEncoder:
     """
     data = dataclasses.replace(assembly.data, test=None)
     state = deque(train(assembly.start, assembly.plan, data), maxlen=1).pop()
-    if state.progress.status == "diverged":
+    if state.progress.status in BAD_ENDS:
         raise NonFiniteBoundError(f"training stopped: at {state.progress.message}")
     return state.chosen
 

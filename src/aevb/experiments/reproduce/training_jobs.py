@@ -15,7 +15,7 @@ from aevb.recipe import Recipe
 from aevb.run import trained_model
 from aevb.storage import write_file
 from aevb.trained import TrainedModel
-from aevb.training import TrainingData, load_checkpoint, save_checkpoint, train
+from aevb.training import BAD_ENDS, TrainingData, load_checkpoint, save_checkpoint, train
 
 CHECKPOINT_SECONDS = 20.0
 
@@ -118,7 +118,7 @@ class _Run:
                     saved_at = time.monotonic()
         finally:  # also of an interruption
             self._save()
-        if self.state.progress.status == "diverged":
+        if self.state.progress.status in BAD_ENDS:
             raise NonFiniteBoundError(f"training diverged: {self.state.progress.message}")
         return trained_model(self.state, self._recipe, self._dataset, self._assembly)
 
