@@ -164,7 +164,8 @@ def _json(results: dict[str, Any]) -> str:
     from aevb.errors import as_options
 
     return json.dumps(
-        results | {"findings": [{k: as_options(v) for k, v in f.items()} for f in results["findings"]]}, indent=1
+        results | {"findings": [{k: as_options(v) for k, v in f.items()} for f in results["findings"]]},
+        indent=1,
     )
 
 

@@ -68,7 +68,9 @@ def _show_levels(console: Console, e: "Evaluation") -> None:
         "Monte Carlo error: of the estimate for these rows. Sampling error: of their mean, over rows.",
     )
     if e.independent is not None:
-        table_free = f"{_number(e.independent.log_p)}; the bound is {e.independent.difference.value:+.2f} from it"
+        table_free = (
+            f"{_number(e.independent.log_p)}; the bound is {e.independent.difference.value:+.2f} from it"
+        )
         write(console, f"log p(x) of independent columns fitted to the same training rows: {table_free}.")
     if max(e.bound.value, *(marginal.mean for marginal in e.marginals)) > 0:
         write(console, POSITIVE)

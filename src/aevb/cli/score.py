@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 # Of fewer held-out rows percentiles would be in steps of more than one.
 LEAST_HELD_OUT = 100
-FLATTERS = (
-    "Rows that the model was trained on score higher than others like them, so that new rows look odder than they are"
-)
+FLATTERS = "Rows that the model was trained on score higher than others like them, so that new rows look odder than they are"
 
 
 def score(
@@ -112,7 +110,9 @@ def _reference(run: Path, model: "TrainedModel", wanted: str, data_dir: Path | N
     if wanted not in ("", "held-out", "training"):
         return _Reference(rows_for(model, wanted, data_dir)[0], f"rows of {wanted}")
     if not RunFolder(run).holds_run:
-        return _Reference(None, f"{run} is a model without its run, which knows no rows; --reference DATA names some")
+        return _Reference(
+            None, f"{run} is a model without its run, which knows no rows; --reference DATA names some"
+        )
     try:
         found = find_rows(RunFolder(run), model.recipe, data_dir)
     except (AevbError, OSError) as error:
@@ -126,7 +126,11 @@ def _reference(run: Path, model: "TrainedModel", wanted: str, data_dir: Path | N
         return _Reference(found.held_out, "rows that the run held out", found.change)
     if not len(found.train):
         return _Reference(None, f"none of the run's rows are in {model.recipe.data} any more")
-    few = f"; --reference held-out takes the {n} that were held out" if n else "; train with --test or --validation"
+    few = (
+        f"; --reference held-out takes the {n} that were held out"
+        if n
+        else "; train with --test or --validation"
+    )
     return _Reference(found.train, "training rows", f"{FLATTERS}{few}.")
 
 

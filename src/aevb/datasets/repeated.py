@@ -79,9 +79,7 @@ def repeated_columns(
         is_few = len(values) <= min(most_values, n / TIMES_EACH)
         if is_few or share >= SPIKE_SHARE:
             name = f"'{feature_names[j]}'" if feature_names else f"column {j}"
-            found.append(
-                RepeatedColumn(j, name, len(values), None if is_few else float(values[most]), share)
-            )
+            found.append(RepeatedColumn(j, name, len(values), None if is_few else float(values[most]), share))
     return tuple(found)
 
 

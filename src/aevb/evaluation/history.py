@@ -19,6 +19,7 @@ class TrainingHistory:
 
     Args:
         n_records: evaluations.
+        value: of the model that was kept, on training rows.
         gain: by how much the best value on training rows lies above independent columns, or the first value where
             these are not known.
         fall: from its best to the model's, on training rows.
@@ -31,6 +32,7 @@ class TrainingHistory:
     """
 
     n_records: int
+    value: float
     gain: float
     fall: float
     held_out: str | None
@@ -69,6 +71,7 @@ def read_history(
     is_known = math.isfinite(rise) and chosen == len(steps) - 1
     return TrainingHistory(
         len(values),
+        float(values[chosen]),
         best - start,
         best - float(values[chosen]),
         others,

@@ -4,10 +4,8 @@ from aevb.datasets import describe_repeated
 from aevb.evaluation.results import Evaluation, Finding
 from aevb.evaluation.rules_of_codes import ERRORS
 
-# With most rows among those of training, what they cannot tell apart is not worth much as a test.
-SHARED = 0.8
-# Where rows are not equal by chance, a few that were trained on flatter the mean by as large a share of the gap.
-SHARED_BEYOND_CHANCE = 0.1
+# Rows that were trained on flatter the mean by their share of the gap between training rows and others.
+SHARED = 0.1
 # Samples of whom one in seven is on the wrong side of some value look different from the data; so does a correlation of
 # 0.2 less. Models that suit their data come within half of either.
 DISTANCE, CORRELATION = 0.15, 0.2
@@ -69,11 +67,11 @@ def _seen(e: Evaluation) -> Finding | None:
         return None
     beyond, n = gap.n_shared - gap.n_by_chance, e.n_rows
     by_chance = ERRORS * max(gap.n_by_chance, 1.0) ** 0.5
-    if not (gap.n_shared > SHARED * n or (beyond > SHARED_BEYOND_CHANCE * n and beyond > by_chance)):
+    if not beyond > max(SHARED * n, by_chance):
         return None
     return Finding(
         "training rows",
-        f"{gap.n_shared:,} of the {n:,} rows are equal to training rows, of which {gap.n_by_chance:,.0f} by chance: these "
+        f"{gap.n_shared:,} of the {n:,} rows are equal to training rows, {gap.n_by_chance:,.0f} of them by chance: these "
         "numbers do not say how the model does on new ones, and overfitting does not show.",
         "Evaluate on rows that were held out: `aevb evaluate RUN` finds those of the run's own split. Leave copies of "
         "rows out of the data before you train.",
@@ -104,4 +102,5 @@ def _improper(e: Evaluation) -> Finding | None:
     )
 
 
-RULES = (_heavy_tails, _unlike, _seen, _repeated, _improper)
+ABOUT_LIKELIHOODS = (_heavy_tails, _repeated, _improper)
+ABOUT_ROWS = (_unlike, _seen)

@@ -8,6 +8,8 @@ from aevb.evaluation.rules_of_codes import ERRORS
 # Minibatches make a bound go up and down by some tenths of a nat at the end; a fifth of what was learned is lost by no
 # such noise.
 FELL_NATS, FELL_SHARE = 1.0, 0.2
+# Before its first step a model is a nat or two per column below independent columns, whose scales it has to learn.
+FAR_BELOW_PER_COLUMN = 3.0
 # A run whose last third brought a tenth of all that it learned would have more to gain. MNIST's default of 10 epochs
 # brings 2% in its last third.
 ROSE_NATS, ROSE_SHARE = 0.05, 0.1
@@ -21,12 +23,24 @@ ABOVE_BY_HEART = 0.55
 
 def _diverged(e: Evaluation) -> Finding | None:
     history = e.history
-    if history is None or not _fell(history.fall, history.gain):
+    if history is None:
+        return None
+    lost = [
+        f"The value that training maximizes had been {_nats(history.fall)} higher on training rows than it is for this "
+        "model: training blew up, and what was learned before is lost."
+    ] * _fell(history.fall, history.gain)
+    if e.independent is not None and history.value < e.independent.log_p - FAR_BELOW_PER_COLUMN * len(
+        e.names
+    ):
+        lost.append(
+            f"On training rows the value is {history.value:,.2f}, and {e.independent.log_p:,.2f} where columns are "
+            "independent: training never got where a model without any weights is."
+        )
+    if not lost:
         return None
     return Finding(
         "diverged",
-        f"The value that training maximizes had been {_nats(history.fall)} higher on training rows than it is for this "
-        "model: training blew up, and what was learned before is lost.",
+        lost[0],
         "Train with a tenth of the `learning_rate=`, with `clip_norm=1`, and with `validation=0.1`, which keeps the best "
         "model; look for extreme values in the data.",
     )
