@@ -1,4 +1,4 @@
-"""Eight training runs, one of them well and seven ill each in its own way, of one shape, so that they share programs."""
+"""Eight training runs, one of them well and seven ill in their own ways; of one shape, so that they share programs."""
 
 import dataclasses
 

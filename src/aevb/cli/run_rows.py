@@ -81,7 +81,7 @@ def find_rows(folder: RunFolder, recipe: Recipe, data_dir: Path | None) -> RunRo
     """
     dataset = load_dataset(recipe, data_dir)
     if recipe.data in NAMES:
-        kept, held_out = split_rows(dataset.n_train, recipe.validation, recipe.seed)
+        kept, held_out = split_rows(dataset.n_train, recipe.validation or 0.0, recipe.seed)
         test = dataset.x_train[:0] if dataset.x_test is None else dataset.x_test
         splits = {"train": dataset.x_train[kept], "validation": dataset.x_train[held_out], "test": test}
         return RunRows(recipe.data, splits, {name: len(rows) for name, rows in splits.items()})
@@ -99,7 +99,7 @@ def run_digests(folder: RunFolder, recipe: Recipe, data_dir: Path | None) -> Row
         AevbError: the folder does not say; or it is a named set's run, and that set is not to be had.
     """
     if recipe.data in NAMES:
-        return RowDigests.of(load_dataset(recipe, data_dir), recipe.validation, recipe.seed)
+        return RowDigests.of(load_dataset(recipe, data_dir), recipe.validation or 0.0, recipe.seed)
     return _digests_of_file(folder, recipe)
 
 

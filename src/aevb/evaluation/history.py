@@ -25,9 +25,9 @@ class TrainingHistory:
         fall: from its best to the model's, on training rows.
         held_out: the split that was evaluated beside them, validation before test; None without.
         held_out_fall: the same as `fall` on that split.
-        rise: over the last third of the run, by a straight line through the evaluations there, or through the last three
-            if they are fewer: the lesser of those on training and held-out rows. None with fewer than three evaluations,
-            or where the model is not that of the last.
+        rise: over the last third of the run, by a straight line through the evaluations there, or through the last
+            three if they are fewer: the lesser of those on training and held-out rows. None with fewer than three
+            evaluations, or where the model is not that of the last.
         rise_error: its standard error.
     """
 

@@ -1,4 +1,4 @@
-"""Rules about training: whether it blew up, came to its end, learned what columns have in common, and no row by heart."""
+"""Rules about training: whether it blew up, came to its end, learned anything, and learned no row by heart."""
 
 import math
 
@@ -41,8 +41,8 @@ def _diverged(e: Evaluation) -> Finding | None:
     return Finding(
         "diverged",
         lost[0],
-        "Train with a tenth of the `learning_rate=`, with `clip_norm=1`, and with `validation=0.1`, which keeps the best "
-        "model; look for extreme values in the data.",
+        "Train with a tenth of the `learning_rate=`, with `clip_norm=1`, and with `validation=0.1`, which keeps the "
+        "best model; look for extreme values in the data.",
     )
 
 
@@ -84,9 +84,9 @@ def _overfitting(e: Evaluation) -> Finding | None:
     gap, history = e.training, e.history
     if gap is not None and _is_by_heart(e):
         text = (
-            f"Training rows have a higher bound than these by {gap.gap:.2f} nats (standard error {gap.gap_error:.2f}): a "
-            f"random one of them lies above a random one of these with probability {gap.share_above:.2f}, where 0.5 is "
-            "no difference. The model has learned training rows by heart, or these rows are of another kind."
+            f"Training rows have a higher bound than these by {gap.gap:.2f} nats (standard error {gap.gap_error:.2f}): "
+            f"a random one of them lies above a random one of these with probability {gap.share_above:.2f}, where 0.5 "
+            "is no difference. The model has learned training rows by heart, or these rows are of another kind."
         )
     elif (
         history is not None
@@ -95,8 +95,8 @@ def _overfitting(e: Evaluation) -> Finding | None:
         and not _fell(history.fall, history.gain)
     ):
         text = (
-            f"The value on {history.held_out} rows had been {_nats(history.held_out_fall)} higher in training than it is "
-            "for this model, while that on training rows rose: the model has learned these by heart."
+            f"The value on {history.held_out} rows had been {_nats(history.held_out_fall)} higher in training than it "
+            "is for this model, while that on training rows rose: the model has learned these by heart."
         )
     else:
         return None
