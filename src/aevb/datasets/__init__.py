@@ -2,7 +2,7 @@
 
 from aevb.datasets.checks import check_observed, check_rows, check_support, name_cell
 from aevb.datasets.dataset import Dataset, split_rows
-from aevb.datasets.digests import RowDigests, Split, row_digests
+from aevb.datasets.digests import RowDigests, row_digests
 from aevb.datasets.independent import independent_log_likelihood
 from aevb.datasets.loading import load, load_rows
 from aevb.datasets.repeated import RepeatedColumn, describe_repeated, repeated_columns
@@ -17,7 +17,6 @@ __all__ = [
     "RepeatedColumn",
     "RowDigests",
     "Scaling",
-    "Split",
     "Table",
     "check_observed",
     "check_rows",
