@@ -73,8 +73,8 @@ def _below_independent(e: Evaluation) -> Finding | None:
         return None
     return Finding(
         "below independent columns",
-        f"The bound lies {_nats(-found.difference.value)} below log p(x) of columns that have nothing to do with each "
-        f"other, which is {found.log_p:,.2f}: the model is worse than one that knows each column alone.",
+        f"The bound lies {_nats(-found.difference.value)} below what columns that have nothing to do with each other "
+        f"would have, {found.log_p:,.2f}: the model is worse than one that knows each column alone.",
         "If the bound fell in training, a smaller `learning_rate=`; if it still rose, more `epochs=`; if training rows "
         "have a higher one, `validation=0.1` with `patience=10`.",
     )
