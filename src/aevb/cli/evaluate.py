@@ -67,8 +67,8 @@ def evaluate(
 ) -> None:
     """How good a model is on data: bound, log p(x), latents, reconstructions; what is wrong, and what to try.
 
-    A run's folder gets evaluation.json and figures, those of other DATA under its name. Rows that the run was trained on
-    are told apart from others by their values, also where its file has changed.
+    A run's folder gets evaluation.json and figures, those of other DATA under its name. Rows that the run was
+    trained on are told from others by their values, also where its file has changed.
     """
     from aevb.cli.common import load_run
     from aevb.cli.evaluation_tables import show_evaluation

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from aevb.cli.densities import POSITIVE
 from aevb.cli.terminal import Terminal, write
 from aevb.objectives import ELBO
 
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 
 MOST_LATENTS = 10
 BIAS = {"down": "biased down", "up": "biased up", "none": "without bias"}
-
-POSITIVE = (
-    "Above 0 is no mistake: a density is per unit of the data and no probability. It exceeds 1, and its logarithm 0, "
-    "where values lie closer together than one unit."
-)
 
 
 def show_evaluation(
@@ -68,10 +64,12 @@ def _show_levels(console: Console, e: "Evaluation") -> None:
         "Monte Carlo error: of the estimate for these rows. Sampling error: of their mean, over rows.",
     )
     if e.independent is not None:
-        table_free = (
-            f"{_number(e.independent.log_p)}; the bound is {e.independent.difference.value:+.2f} from it"
+        beyond = e.independent.difference.value
+        write(
+            console,
+            f"Independent columns, fitted to the same training rows, would have {_number(e.independent.log_p)}: the "
+            f"bound lies {abs(beyond):.2f} {'above' if beyond >= 0 else 'below'} that.",
         )
-        write(console, f"log p(x) of independent columns fitted to the same training rows: {table_free}.")
     if max(e.bound.value, *(marginal.mean for marginal in e.marginals)) > 0:
         write(console, POSITIVE)
     if e.bits is not None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from aevb.cli.densities import repeated_note
 from aevb.cli.terminal import write
 from aevb.models import choose_prior
 from aevb.objectives import ELBO, Objective
@@ -56,7 +57,10 @@ def introduce(console: Console, run: Run) -> None:
     rows += f", {len(data.validation):,} validation rows" if data.validation is not None else ""
     rows += f", {len(data.test):,} test rows" if data.test is not None else ", no test rows"
     write(console, f"{run.recipe.data}: {rows} of {run.dataset.n_features} features")
-    for note in run.dataset.notes:
+    is_density = run.assembly.autoencoder.model.decoder.is_density
+    about = {"is_density": is_density, "image_shape": run.dataset.image_shape}
+    repeated = repeated_note(run.dataset.x_train, run.dataset.feature_names, **about)
+    for note in (*run.dataset.notes, *([repeated] if repeated else ())):
         write(console, note)
     recipe = run.recipe
     write(console, f"budget: {_budget(run)}")

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from aevb.datasets import NAMES, RowDigests, Split, row_digests, split_rows
+from aevb.datasets import NAMES, RowDigests, row_digests, split_rows
 from aevb.errors import InvalidDataError, InvalidModelFileError
 from aevb.recipe import Recipe
 from aevb.run import RunFolder, load_dataset
 
-WORDS: dict[Split, str] = {
+WORDS: dict[str, str] = {
     "train": "were trained on",
     "validation": "were held out for validation",
     "test": "were held out for testing",
     "new": "are new to the run",
 }
-NAMED: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
+NAMED: dict[str, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class RunRows:
     """
 
     data: str
-    splits: dict[Split, np.ndarray]
-    had: dict[Split, int]
+    splits: dict[str, np.ndarray]
+    had: dict[str, int]
     n_new: int = 0
 
     @property
@@ -45,7 +45,7 @@ class RunRows:
         """The rows that they were not: test and validation rows."""
         return np.concatenate([self.splits["test"], self.splits["validation"]])
 
-    def judged_by(self) -> Split:
+    def judged_by(self) -> str:
         """The split to evaluate on: the first of test, validation and training rows that the run had.
 
         Raises:
@@ -118,6 +118,6 @@ def told_apart(known: RowDigests, x: np.ndarray) -> str:
     return f"Of {len(x):,} rows {in_words(counts)}."
 
 
-def in_words(counts: dict[Split, int]) -> str:
+def in_words(counts: dict[str, int]) -> str:
     """Such as "270 were trained on, 30 held out for testing"; splits without rows are left out."""
     return ", ".join(f"{n:,} {WORDS[name]}" for name, n in counts.items() if n)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 # Of fewer held-out rows percentiles would be in steps of more than one.
 LEAST_HELD_OUT = 100
-FLATTERS = "Rows that the model was trained on score higher than others like them, so that new rows look odder than they are"
+FLATTERS = (
+    "Rows that the model was trained on score higher than others like them: new rows look odder than they are"
+)
 
 
 def score(
@@ -165,7 +167,10 @@ def _known(run: Path, model: "TrainedModel", x: Any, data_dir: Path | None) -> s
 
 def _said(scores: "Scores", model: "TrainedModel", x: Any) -> list[str]:
     """What a reader of the scores must know."""
+    import numpy as np
+
     from aevb.batch import has_missing
+    from aevb.cli.densities import POSITIVE, repeated_note
 
     lines = []
     if not model.is_normalized:
@@ -177,13 +182,20 @@ def _said(scores: "Scores", model: "TrainedModel", x: Any) -> list[str]:
             "Some values are missing: a score is that of a row's observed values, and rows with fewer of them are not "
             "to be compared with rows with more."
         )
+    is_density = model.autoencoder.model.decoder.is_density
+    about = {"is_density": is_density, "image_shape": model.image_shape}
+    if note := repeated_note(x, model.feature_names, **about):
+        lines.append(note)
+    if float(np.mean(scores.estimate.log_p)) > 0:
+        lines.append(POSITIVE)
     unreliable, look = int((~scores.estimate.reliable).sum()), scores.second_look
     if unreliable and look is None:
         lines.append(f"Diagnostics fail in {unreliable:,} rows: their errors may be larger than stated.")
     elif look is not None and look.matters:
         lines.append(
-            f"Diagnostics fail in {unreliable:,} rows, and {look.n_moved} of {look.n_rows} of them at random have another "
-            f"score once their posteriors are refined: {look.rise:+.2f} nats on average. Compare --method annealed."
+            f"Diagnostics fail in {unreliable:,} rows, and {look.n_moved} of {look.n_rows} of them at random have "
+            f"another score once their posteriors are refined: {look.rise:+.2f} nats on average. Compare "
+            "--method annealed."
         )
     return lines
 

@@ -2,7 +2,7 @@
 
 from aevb.datasets.checks import check_observed, check_rows, check_support, name_cell
 from aevb.datasets.dataset import Dataset, split_rows
-from aevb.datasets.digests import RowDigests, Split, row_digests
+from aevb.datasets.digests import RowDigests, row_digests
 from aevb.datasets.independent import independent_log_likelihood
 from aevb.datasets.keys import Keys, read_keys
 from aevb.datasets.loading import Rows, load, load_rows
@@ -22,7 +22,6 @@ __all__ = [
     "RowDigests",
     "Rows",
     "Scaling",
-    "Split",
     "Table",
     "check_encoding",
     "check_observed",

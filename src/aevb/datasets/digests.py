@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Int, Num, UInt64
@@ -14,8 +13,8 @@ from aevb.datasets.dataset import Dataset, split_rows
 from aevb.errors import InvalidModelFileError
 
 Digests = UInt64[np.ndarray, " rows"]
-Split = Literal["train", "validation", "test", "new"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+# Of the rows that a run has; others are "new" to it.
+SPLITS = ("train", "validation", "test")
 # So many rows are held in double precision at a time.
 BLOCK_ROWS = 4096
 # Two of n different rows share one of 2^64 digests with a probability of n^2 / 2^65: 1e-10 for 60,000.
@@ -31,7 +30,7 @@ def row_digests(x: Num[np.ndarray, "rows features"]) -> Digests:
     >>> row_digests(np.array([[0, 1]])) == row_digests(np.array([[-0.0, 1.0]]))
     array([ True])
     """
-    digests = [hashlib.blake2b(row, digest_size=DIGEST_BYTES).digest() for row in _canonical(x)]
+    digests = [hashlib.blake2b(row.data, digest_size=DIGEST_BYTES).digest() for row in _canonical(x)]
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
@@ -65,19 +64,19 @@ class RowDigests:
         test = row_digests(dataset.x_train[:0] if dataset.x_test is None else dataset.x_test)
         return cls(train[kept], train[held_out], test)
 
-    def splits(self, digests: Digests) -> dict[Split, Bool[np.ndarray, " rows"]]:
+    def splits(self, digests: Digests) -> dict[str, Bool[np.ndarray, " rows"]]:
         """Which rows of these digests the run trained on, chose by, only reported on, and never had: each is in one.
 
         A row that is equal to a training row is one, also where the run held out another like it.
         """
         left = np.ones(len(digests), bool)
-        found: dict[Split, np.ndarray] = {}
+        found: dict[str, np.ndarray] = {}
         for name in SPLITS:
             found[name] = left & np.isin(digests, getattr(self, name))
             left = left & ~found[name]
         return {**found, "new": left}
 
-    def find(self, digests: Digests, name: Split) -> Int[np.ndarray, " found"]:
+    def find(self, digests: Digests, name: str) -> Int[np.ndarray, " found"]:
         """Where the run's rows of this split are among rows of these digests, in the run's order; some may be gone.
 
         Of rows that are equal to each other any is as good.

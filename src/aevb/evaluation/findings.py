@@ -3,8 +3,13 @@
 from aevb.evaluation import rules_of_codes, rules_of_rows, rules_of_training
 from aevb.evaluation.results import Evaluation, Finding
 
-# What explains most comes first: a run that blew up has whatever else there is to be found.
-RULES = (*rules_of_training.RULES, *rules_of_codes.RULES, *rules_of_rows.RULES)
+# What explains most comes first: a run that blew up, or has a wrong likelihood, has most other faults as well.
+RULES = (
+    *rules_of_training.RULES,
+    *rules_of_rows.ABOUT_LIKELIHOODS,
+    *rules_of_codes.RULES,
+    *rules_of_rows.ABOUT_ROWS,
+)
 
 
 def find(evaluation: Evaluation) -> tuple[Finding, ...]:

@@ -19,18 +19,20 @@ class TrainingHistory:
 
     Args:
         n_records: evaluations.
+        value: of the model that was kept, on training rows.
         gain: by how much the best value on training rows lies above independent columns, or the first value where
             these are not known.
         fall: from its best to the model's, on training rows.
         held_out: the split that was evaluated beside them, validation before test; None without.
         held_out_fall: the same as `fall` on that split.
-        rise: over the last third of the run, by a straight line through the evaluations there, or through the last three
-            if they are fewer: the lesser of those on training and held-out rows. None with fewer than three evaluations,
-            or where the model is not that of the last.
+        rise: over the last third of the run, by a straight line through the evaluations there, or through the last
+            three if they are fewer: the lesser of those on training and held-out rows. None with fewer than three
+            evaluations, or where the model is not that of the last.
         rise_error: its standard error.
     """
 
     n_records: int
+    value: float
     gain: float
     fall: float
     held_out: str | None
@@ -69,6 +71,7 @@ def read_history(
     is_known = math.isfinite(rise) and chosen == len(steps) - 1
     return TrainingHistory(
         len(values),
+        float(values[chosen]),
         best - start,
         best - float(values[chosen]),
         others,

@@ -1,4 +1,4 @@
-"""Rules about codes and what is estimated through them: whether they are used, fill the prior, and are well proposed."""
+"""Rules about codes: whether they are used and fill the prior, and whether q(z|x) is good enough to estimate by."""
 
 from aevb.evaluation.results import Evaluation, Finding
 
@@ -38,8 +38,8 @@ def _collapse(e: Evaluation) -> Finding | None:
         f"divergence is {e.latents.kl.sum():.2g} nats. Codes tell next to nothing about the rows, and the decoder does "
         "without them.",
         "Train longer, or with a smaller `learning_rate=` or `batch_size=`; compare `objective='iwae'`, and "
-        "`likelihood=` and `scale=`: a likelihood with too much noise leaves nothing for codes to explain. If nothing helps, the "
-        "columns may have nothing in common.",
+        "`likelihood=` and `scale=`: a likelihood with too much noise leaves nothing for codes to explain. If nothing "
+        "helps, the columns may have nothing in common.",
     )
 
 

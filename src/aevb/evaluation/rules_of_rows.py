@@ -1,13 +1,11 @@
-"""Rules about rows, and whether the likelihood is one for them: samples of another kind, repeated values, heavy tails."""
+"""Rules about rows, the likelihood for them, and samples beside them."""
 
 from aevb.datasets import describe_repeated
 from aevb.evaluation.results import Evaluation, Finding
 from aevb.evaluation.rules_of_codes import ERRORS
 
-# With most rows among those of training, what they cannot tell apart is not worth much as a test.
-SHARED = 0.8
-# Where rows are not equal by chance, a few that were trained on flatter the mean by as large a share of the gap.
-SHARED_BEYOND_CHANCE = 0.1
+# Rows that were trained on flatter the mean by their share of the gap between training rows and others.
+SHARED = 0.1
 # Samples of whom one in seven is on the wrong side of some value look different from the data; so does a correlation of
 # 0.2 less. Models that suit their data come within half of either.
 DISTANCE, CORRELATION = 0.15, 0.2
@@ -27,9 +25,9 @@ def _heavy_tails(e: Evaluation) -> Finding | None:
     named = ", ".join(f"{tail.name} ({tail.width:.0f})" for tail in e.tails[:5])
     return Finding(
         "heavy tails",
-        "Some columns have values far from all others; the range of their middle 99% is more than ten times that between "
-        f"their quartiles (of a normal column 3.8 times): {named}. A few rows decide the mean, and the scaling of these "
-        f"columns leaves the others crowded; the median bound is {lost:+.2f} nats from the mean.",
+        "Some columns have values far from all others: the middle 99% are spread more than ten times as widely as the "
+        f"middle half (of a normal column 3.8 times): {named}. A few rows then decide the mean bound, {lost:.2f} "
+        "nats below the median, and the scaling of these columns crowds all other values.",
         "Transform these columns first, by a logarithm where they are positive or by ranks, and look whether their "
         "extremes are mistakes.",
     )
@@ -50,8 +48,8 @@ def _unlike(e: Evaluation) -> Finding | None:
     if len(pairs) > SHARE_OFF * n * (n - 1) / 2:
         i, j, observed, simulated = pairs[0]
         said.append(
-            f"{len(pairs)} of {n * (n - 1) // 2} pairs of columns are correlated otherwise, most of all {e.names[i]} and "
-            f"{e.names[j]}: {simulated:.2f}, and {observed:.2f} in the rows (by ranks)"
+            f"{len(pairs)} of {n * (n - 1) // 2} pairs of columns are correlated otherwise, most of all {e.names[i]} "
+            f"and {e.names[j]}: {simulated:.2f}, and {observed:.2f} in the rows (by ranks)"
         )
     if not said:
         return None
@@ -69,12 +67,12 @@ def _seen(e: Evaluation) -> Finding | None:
         return None
     beyond, n = gap.n_shared - gap.n_by_chance, e.n_rows
     by_chance = ERRORS * max(gap.n_by_chance, 1.0) ** 0.5
-    if not (gap.n_shared > SHARED * n or (beyond > SHARED_BEYOND_CHANCE * n and beyond > by_chance)):
+    if not beyond > max(SHARED * n, by_chance):
         return None
     return Finding(
         "training rows",
-        f"{gap.n_shared:,} of the {n:,} rows are equal to training rows, of which {gap.n_by_chance:,.0f} by chance: these "
-        "numbers do not say how the model does on new ones, and overfitting does not show.",
+        f"{gap.n_shared:,} of the {n:,} rows are equal to training rows, {gap.n_by_chance:,.0f} of them by chance: "
+        "these numbers do not say how the model does on new ones, and overfitting does not show.",
         "Evaluate on rows that were held out: `aevb evaluate RUN` finds those of the run's own split. Leave copies of "
         "rows out of the data before you train.",
     )
@@ -104,4 +102,5 @@ def _improper(e: Evaluation) -> Finding | None:
     )
 
 
-RULES = (_heavy_tails, _unlike, _seen, _repeated, _improper)
+ABOUT_LIKELIHOODS = (_heavy_tails, _repeated, _improper)
+ABOUT_ROWS = (_unlike, _seen)

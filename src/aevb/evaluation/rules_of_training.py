@@ -1,4 +1,4 @@
-"""Rules about training: whether it blew up, came to its end, learned what columns have in common, and no row by heart."""
+"""Rules about training: whether it blew up, came to its end, learned anything, and learned no row by heart."""
 
 import math
 
@@ -8,6 +8,8 @@ from aevb.evaluation.rules_of_codes import ERRORS
 # Minibatches make a bound go up and down by some tenths of a nat at the end; a fifth of what was learned is lost by no
 # such noise.
 FELL_NATS, FELL_SHARE = 1.0, 0.2
+# Before its first step a model is a nat or two per column below independent columns, whose scales it has to learn.
+FAR_BELOW_PER_COLUMN = 3.0
 # A run whose last third brought a tenth of all that it learned would have more to gain. MNIST's default of 10 epochs
 # brings 2% in its last third.
 ROSE_NATS, ROSE_SHARE = 0.05, 0.1
@@ -21,14 +23,26 @@ ABOVE_BY_HEART = 0.55
 
 def _diverged(e: Evaluation) -> Finding | None:
     history = e.history
-    if history is None or not _fell(history.fall, history.gain):
+    if history is None:
+        return None
+    lost = [
+        f"The value that training maximizes had been {_nats(history.fall)} higher on training rows than it is for this "
+        "model: training blew up, and what was learned before is lost."
+    ] * _fell(history.fall, history.gain)
+    if e.independent is not None and history.value < e.independent.log_p - FAR_BELOW_PER_COLUMN * len(
+        e.names
+    ):
+        lost.append(
+            f"On training rows the value is {history.value:,.2f}, and {e.independent.log_p:,.2f} where columns are "
+            "independent: training never got where a model without any weights is."
+        )
+    if not lost:
         return None
     return Finding(
         "diverged",
-        f"The value that training maximizes had been {_nats(history.fall)} higher on training rows than it is for this "
-        "model: training blew up, and what was learned before is lost.",
-        "Train with a tenth of the `learning_rate=`, with `clip_norm=1`, and with `validation=0.1`, which keeps the best "
-        "model; look for extreme values in the data.",
+        lost[0],
+        "Train with a tenth of the `learning_rate=`, with `clip_norm=1`, and with `validation=0.1`, which keeps the "
+        "best model; look for extreme values in the data.",
     )
 
 
@@ -59,8 +73,8 @@ def _below_independent(e: Evaluation) -> Finding | None:
         return None
     return Finding(
         "below independent columns",
-        f"The bound lies {_nats(-found.difference.value)} below log p(x) of columns that have nothing to do with each "
-        f"other, which is {found.log_p:,.2f}: the model is worse than one that knows each column alone.",
+        f"The bound lies {_nats(-found.difference.value)} below what columns that have nothing to do with each other "
+        f"would have, {found.log_p:,.2f}: the model is worse than one that knows each column alone.",
         "If the bound fell in training, a smaller `learning_rate=`; if it still rose, more `epochs=`; if training rows "
         "have a higher one, `validation=0.1` with `patience=10`.",
     )
@@ -70,9 +84,9 @@ def _overfitting(e: Evaluation) -> Finding | None:
     gap, history = e.training, e.history
     if gap is not None and _is_by_heart(e):
         text = (
-            f"Training rows have a higher bound than these by {gap.gap:.2f} nats (standard error {gap.gap_error:.2f}): a "
-            f"random one of them lies above a random one of these with probability {gap.share_above:.2f}, where 0.5 is "
-            "no difference. The model has learned training rows by heart, or these rows are of another kind."
+            f"Training rows have a higher bound than these by {gap.gap:.2f} nats (standard error {gap.gap_error:.2f}): "
+            f"a random one of them lies above a random one of these with probability {gap.share_above:.2f}, where 0.5 "
+            "is no difference. The model has learned training rows by heart, or these rows are of another kind."
         )
     elif (
         history is not None
@@ -81,8 +95,8 @@ def _overfitting(e: Evaluation) -> Finding | None:
         and not _fell(history.fall, history.gain)
     ):
         text = (
-            f"The value on {history.held_out} rows had been {_nats(history.held_out_fall)} higher in training than it is "
-            "for this model, while that on training rows rose: the model has learned these by heart."
+            f"The value on {history.held_out} rows had been {_nats(history.held_out_fall)} higher in training than it "
+            "is for this model, while that on training rows rose: the model has learned these by heart."
         )
     else:
         return None

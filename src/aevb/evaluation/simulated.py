@@ -133,7 +133,8 @@ def hold_against(
 
 
 def _distance(rows: np.ndarray, draws: np.ndarray) -> float:
-    return float(ks_2samp(rows[~np.isnan(rows)], draws, method="asymp").statistic)
+    found: Any = ks_2samp(rows[~np.isnan(rows)], draws, method="asymp")
+    return float(found.statistic)
 
 
 def _given(model: TrainedModel, x: Data, seed: int) -> Num[np.ndarray, "rows features"]:
