@@ -17,6 +17,7 @@ from aevb.datasets import Scaling, check_rows, check_support
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
 from aevb.inference.for_use import RowSearch, as_trained, for_use
+from aevb.inference.importance import DEFAULT_SAMPLES
 from aevb.models import (
     ON_UNIT_INTERVAL,
     AutoEncoder,
@@ -58,7 +59,7 @@ class TrainedModel:
     is_normalized: bool
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int] | None = None
-    importance_samples: int = 100
+    importance_samples: int = DEFAULT_SAMPLES
 
     @property
     def n_features(self) -> int:
