@@ -249,6 +249,7 @@ class TrainedModel:
             mean=filled(found.mean),
             sd=found.sd * scale,
             monte_carlo_error=found.monte_carlo_error * scale,
+            sd_error=found.sd_error * scale,
             draws=None if found.draws is None else filled(found.draws),
         )
 
@@ -265,7 +266,8 @@ class TrainedModel:
         if FAMILIES[self.recipe.posterior].route == "discrete":
             return self.recognition
         seen = seen_through(noise, self.autoencoder.model)
-        return inference.Refined(AutoEncoder(seen, self.autoencoder.encoder), key)
+        # Weights make up for what a short search leaves.
+        return inference.Refined(AutoEncoder(seen, self.autoencoder.encoder), key, 100, 0.1)
 
     def _undo(self, x: np.ndarray) -> np.ndarray:
         return self.preparation.scaling.undo(x)

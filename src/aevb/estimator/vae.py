@@ -317,7 +317,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         Args:
             X: rows, NaN where a value is missing.
-            method: "importance", "pseudo-gibbs" or "metropolis" (within Gibbs). `model_.impute` gives errors, too.
+            method: "importance", "pseudo-gibbs" or "metropolis" (within Gibbs). `model_.impute` gives standard
+                deviations, the errors of both, and which rows are reliable, too.
             n_draws: 0 for the conditional means, shape `(rows, features)`; else so many draws of all that is missing,
                 shape `(n_draws, rows, features)`: multiple imputations.
             random_state: seed, as in `sample`.
