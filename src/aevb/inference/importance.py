@@ -52,8 +52,8 @@ class Importance:
 
     - "posterior": q(z|x) itself. The estimate is the importance-weighted bound L_K, of interest in its own right. Where
       q is too narrow, as it often is, its stated errors are too small.
-    - "widened": a mixture of q(z|x) at several widths and a little of the prior, whose stated errors hold more often, at
-      no evaluation of the decoder; see `aevb.inference.proposals.Widened`.
+    - "widened": a mixture of q(z|x) at several widths and a little of the prior, whose stated errors hold more often,
+      at no evaluation of the decoder; see `aevb.inference.proposals.Widened`.
 
     Diagnostics of each row:
 
