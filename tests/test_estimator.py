@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,7 +18,6 @@ from sklearn.preprocessing import StandardScaler
 import aevb
 from aevb import VAE
 from aevb.errors import (
-
     InvalidDataError,
     InvalidModelFileError,
     InvalidRecipeError,

@@ -17,6 +17,7 @@ from aevb.datasets import Scaling, check_rows
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
 from aevb.inference.for_use import RowSearch, as_trained, for_use
+from aevb.inference.importance import DEFAULT_SAMPLES
 from aevb.models import (
     ON_UNIT_INTERVAL,
     AutoEncoder,
@@ -62,7 +63,7 @@ class TrainedModel:
     is_normalized: bool
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int] | None = None
-    importance_samples: int = 100
+    importance_samples: int = DEFAULT_SAMPLES
     history: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -290,6 +291,7 @@ class TrainedModel:
             mean=filled(found.mean),
             sd=found.sd * scale,
             monte_carlo_error=found.monte_carlo_error * scale,
+            sd_error=found.sd_error * scale,
             draws=None if found.draws is None else filled(found.draws),
         )
 
@@ -306,7 +308,8 @@ class TrainedModel:
         if FAMILIES[self.recipe.posterior].route == "discrete":
             return self.recognition
         seen = seen_through(noise, self.autoencoder.model)
-        return inference.Refined(AutoEncoder(seen, self.autoencoder.encoder), key)
+        # Weights make up for what a short search leaves.
+        return inference.Refined(AutoEncoder(seen, self.autoencoder.encoder), key, 100, 0.1)
 
     def _undo(self, x: np.ndarray) -> np.ndarray:
         return self.preparation.scaling.undo(x)

@@ -29,7 +29,7 @@ SamplesOption = Annotated[
     typer.Option(
         "--samples",
         min=1,
-        help=help_text("Codes drawn per row, or steps of its chains.", "1000; 500"),
+        help=help_text("Codes drawn per row at most, or steps of its chains.", "8000; 500"),
         show_default=False,
     ),
 ]
@@ -78,7 +78,7 @@ def _unreliable(found: "Imputation") -> list[str]:
     if not (bad := len(where)):
         return []
     what = (
-        "few importance samples count effectively"
+        "the Monte Carlo error of a value or its standard deviation is above 5% of the latter"
         if "effective_samples" in found.diagnostics
         else "chains have not come to agree"
     )

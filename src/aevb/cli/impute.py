@@ -57,9 +57,11 @@ def impute(
 ) -> None:
     r"""Fill in missing values: with their mean given the row's other values, and by draws.
 
-    A .npz file holds the completed rows x, the standard deviations sd of what was filled in, the draws if any were
-    wanted, and whether each row is reliable. Beside a .csv or .npy file F go F-sd, and F-draw1, F-draw2 and so on, each
-    a complete table. Values that were observed come back as they were. Columns of --keep come first, labels last.
+    A .npz file holds the completed rows x, the standard deviations sd of what was filled in, the Monte Carlo errors
+    mean_error and sd_error of both, the draws if any were wanted, and whether each row is reliable: with importance
+    samples, whether both errors are at most 5% of the standard deviation. Beside a .csv or .npy file F go F-sd, and
+    F-draw1, F-draw2 and so on, each a complete table. Values that were observed come back as they were. Columns
+    of --keep come first, labels last.
     """
     from aevb.cli.bar import bar
     from aevb.cli.common import load_run, rows_for
@@ -89,7 +91,8 @@ def _write(out: Path, model: "TrainedModel", found: "Imputation", keys: "Keys", 
 
     names = model.feature_names
     if out.suffix.lower() == ".npz":
-        about = {"sd": found.sd, "draws": found.draws, "reliable": found.reliable}
+        errors = {"mean_error": found.monte_carlo_error, "sd_error": found.sd_error}
+        about = {"sd": found.sd, **errors, "draws": found.draws, "reliable": found.reliable}
         write_table(out, found.mean, names, keys, labels, **about)
         return
     write_table(out, found.mean, names, keys, labels)

@@ -18,13 +18,14 @@ from aevb.estimator.fitting import Fit
 from aevb.estimator.progress import progress
 from aevb.estimator.reading import as_dense, read_rows
 from aevb.estimator.settings import recipe_of, refuse_changes, refuse_pieces
+from aevb.evaluation import make_method
 from aevb.inference import (
-    Importance,
     ImportanceImputation,
     ImputationMethod,
     MetropolisWithinGibbs,
     PseudoGibbs,
 )
+from aevb.inference.importance import DEFAULT_SAMPLES
 
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
@@ -139,7 +140,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         clip_norm: float | None = None,
         weight_decay: float = 1e-4,
         patience: int | None = None,
-        n_importance_samples: int = 100,
+        n_importance_samples: int = DEFAULT_SAMPLES,
         encoder_network: eqx.Module | None = None,
         decoder_network: eqx.Module | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -285,14 +286,28 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         found = self.model_.bounds(self._rows(X), n_draws)
         return (found["bound"], found["monte_carlo_error"]) if return_error else found["bound"]
 
-    def score_samples(self, X: Any) -> Float[np.ndarray, " rows"]:
-        """log p(x) of each row, nats, by importance sampling with `n_importance_samples` draws from q(z|x).
+    def score_samples(self, X: Any, *, method: str = "importance", return_error: bool = False) -> Any:
+        """log p(x) of each row, nats, as `aevb score` gives it with the same number of draws and the same seed.
 
-        Biased down, less so with more draws. A row's score depends on that row alone.
+        The expectation of an importance sampling estimate lies below log p(x), less so with more draws. A row's score
+        depends on that row alone.
+
+        Args:
+            X: the rows.
+            method: "importance" with `n_importance_samples` draws from a mixture around q(z|x) that is wider than it;
+                "iwae" with so many from q(z|x) itself, the importance-weighted bound; "annealed", "hmc-density" or
+                "quadrature", which take longer and no number of draws.
+            return_error: return the standard error of each score, too: how far another seed may lead.
+
+        Returns:
+            The scores, shape `(rows,)`, or the pair of scores and errors.
+
+        Raises:
+            InvalidRecipeError: an unknown method, or one that does not suit the model.
         """
-        return self.model_.log_marginal(
-            self._rows(X), Importance(self.n_importance_samples), self._seed
-        ).log_p
+        chosen = make_method(method, self.n_importance_samples)
+        found = self.model_.log_marginal(self._rows(X), chosen, self._seed)
+        return (found.log_p, found.monte_carlo_error) if return_error else found.log_p
 
     def impute(
         self, X: Any, *, method: str = "importance", n_draws: int = 0, random_state: int | None = None
@@ -304,7 +319,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         Args:
             X: rows, NaN where a value is missing.
-            method: "importance", "pseudo-gibbs" or "metropolis" (within Gibbs). `model_.impute` gives errors, too.
+            method: "importance", "pseudo-gibbs" or "metropolis" (within Gibbs). `model_.impute` gives standard
+                deviations, the errors of both, and which rows are reliable, too.
             n_draws: 0 for the conditional means, shape `(rows, features)`; else so many draws of all that is missing,
                 shape `(n_draws, rows, features)`: multiple imputations.
             random_state: seed, as in `sample`.

@@ -102,7 +102,7 @@ class _State(eqx.Module):
         x: the row as each chain has filled it in.
         z: its code in each chain.
         moments: of E[x|z], for each chain.
-        within: the sum of Var[x|z] over chains and steps.
+        within: the sum of Var[x|z] over steps, for each chain.
         kept: codes for the draws.
         accepted: how many draws of z were accepted.
     """
@@ -110,7 +110,7 @@ class _State(eqx.Module):
     x: Chains
     z: Codes
     moments: Moments
-    within: Float[Array, " features"]
+    within: Chains
     kept: Kept
     accepted: Scalar
 
@@ -139,7 +139,7 @@ class _Chains(eqx.Module):
         (n_chains, n_features), zero = self.row.x.shape, jnp.array(0.0)
         kept = Kept(zero, jnp.zeros((n_draws, z.shape[-1])))
         none = Moments.none(n_chains, n_features)
-        return _State(self.fill(x_key, z)[0], z, none, jnp.zeros(n_features), kept, zero)
+        return _State(self.fill(x_key, z)[0], z, none, jnp.zeros((n_chains, n_features)), kept, zero)
 
     def step(self, key: PRNGKey, t: Array, state: _State) -> _State:
         """z given x, then x given z."""
@@ -151,7 +151,7 @@ class _Chains(eqx.Module):
             x,
             z,
             state.moments + Moments(counts, mean, jnp.zeros_like(mean)),
-            state.within + counts @ variance,
+            state.within + counts[:, None] * variance,
             state.kept.offer(keep_key, counts, z),
             state.accepted + counts @ accept,
         )
@@ -206,7 +206,9 @@ def _found(state: _State, draws: Float[Array, "draws features"], known: Array, *
     moments = state.moments
     n_chains, total = len(moments.weight), jnp.sum(moments.weight)
     between = jnp.var(moments.mean, axis=0)
-    each = jnp.mean(moments.variance, axis=0) + state.within / total
+    by_chain = moments.variance + state.within / moments.weight[:, None]
+    each = jnp.mean(by_chain, axis=0)
+    around = by_chain + jnp.square(moments.mean - jnp.mean(moments.mean, axis=0))
     r_hat = jnp.sqrt(1 + jnp.where(each > 0, between * n_chains / (n_chains - 1) / each, 0.0))
     worst = jnp.max(jnp.where(known, 1.0, r_hat))
     diagnostics = {"r_hat": worst}
@@ -216,6 +218,7 @@ def _found(state: _State, draws: Float[Array, "draws features"], known: Array, *
         mean=jnp.mean(moments.mean, axis=0),
         variance=each + between,
         monte_carlo_error=jnp.sqrt(between / (n_chains - 1)),
+        variance_error=jnp.std(around, axis=0) / jnp.sqrt(n_chains - 1.0),
         draws=draws,
         reliable=worst <= MIXED,
         diagnostics=diagnostics,

@@ -33,6 +33,7 @@ class Imputation:
         mean: E[x_missing | x_observed].
         sd: the standard deviation of x_missing given x_observed; 0 where a value was observed.
         monte_carlo_error: the standard error of `mean`: how far another run may lie.
+        sd_error: the standard error of `sd`.
         draws: of x_missing, all of a row at once, given x_observed: multiple imputations; None if none were wanted.
         reliable: whether a row's diagnostics pass; True for a row in which nothing had to be found out.
         diagnostics: what `reliable` was judged by, by name, one number per row; NaN for a row in which nothing had to
@@ -43,6 +44,7 @@ class Imputation:
     mean: Cells
     sd: Cells
     monte_carlo_error: Cells
+    sd_error: Cells
     draws: Draws | None
     reliable: Bool[np.ndarray, " rows"]
     diagnostics: dict[str, Float[np.ndarray, " rows"]]
@@ -90,6 +92,7 @@ class Found(eqx.Module):
         mean: E[x|y].
         variance: Var[x|y].
         monte_carlo_error: the standard error of `mean`.
+        variance_error: the standard error of `variance`.
         draws: of x given y.
         reliable: whether a row's diagnostics pass.
         diagnostics: by name.
@@ -98,6 +101,7 @@ class Found(eqx.Module):
     mean: Float[Any, "*rows features"]
     variance: Float[Any, "*rows features"]
     monte_carlo_error: Float[Any, "*rows features"]
+    variance_error: Float[Any, "*rows features"]
     draws: Float[Any, "*rows draws features"]
     reliable: Bool[Any, "*rows"]
     diagnostics: dict[str, Any]
@@ -163,7 +167,7 @@ def impute(
     unknown = np.isnan(x) if noise is None else np.ones(x.shape, bool)
     rows = unknown.any(axis=1)
     draws = np.broadcast_to(x, (n_draws, *x.shape)).copy()
-    mean, sd, error = x.copy(), np.zeros_like(x), np.zeros_like(x)
+    mean, (sd, error, sd_error) = x.copy(), (np.zeros_like(x) for _ in range(3))
     reliable, diagnostics = np.ones(len(x), bool), {}
     if rows.any():
         found = method(observation, recognition, x[rows], key, n_draws, show)
@@ -171,9 +175,16 @@ def impute(
         mean[rows] = np.where(where, found.mean, x[rows])
         sd[rows] = np.where(where, np.sqrt(found.variance), 0.0)
         error[rows] = np.where(where, found.monte_carlo_error, 0.0)
+        # Delta method; of a value without a spread the error is the root of that of the variance at most.
+        halves = 2 * np.maximum(sd[rows], np.sqrt(found.variance_error))
+        sd_error[rows] = np.where(
+            where & (halves > 0), found.variance_error / np.where(halves > 0, halves, 1), 0
+        )
         draws[:, rows] = np.where(where, np.moveaxis(found.draws, 1, 0), x[rows])
         reliable[rows] = found.reliable
         for name, values in found.diagnostics.items():
             diagnostics[name] = np.full(len(x), np.nan, x.dtype)
             diagnostics[name][rows] = values
-    return Imputation(method.name, mean, sd, error, draws if n_draws else None, reliable, diagnostics)
+    return Imputation(
+        method.name, mean, sd, error, sd_error, draws if n_draws else None, reliable, diagnostics
+    )
