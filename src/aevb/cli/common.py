@@ -7,10 +7,9 @@ from typing import Any
 
 import jax
 import numpy as np
-import platformdirs
 import typer
 
-from aevb.datasets import Rows, load_rows
+from aevb.datasets import Rows, cache_folder, load_rows
 from aevb.errors import RunFolderError, as_options
 from aevb.run import RunFolder
 from aevb.storage import existing_folder
@@ -22,10 +21,9 @@ def cache_compilations() -> None:
 
     A cache that JAX's own settings name (`JAX_COMPILATION_CACHE_DIR`) is left alone.
     """
-    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update(
-            "jax_compilation_cache_dir", str(Path(platformdirs.user_cache_dir("aevb")) / "compiled")
-        )
+    cache = cache_folder()
+    if jax.config.jax_compilation_cache_dir is None and cache:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update("jax_compilation_cache_dir", str(cache / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     # A cache that cannot be written or read costs time, nothing else.
     warnings.filterwarnings("ignore", message=".*persistent compilation cache")

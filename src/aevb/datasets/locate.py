@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +12,18 @@ from pathlib import Path
 import platformdirs
 
 from aevb.errors import DatasetUnavailableError
+from aevb.storage import expanded
 
 DATA_DIR_VARIABLE = "AEVB_DATA_DIR"
 
 # Seconds to wait for a server: to be reached, and between two pieces of its answer. Nothing is tried twice.
 _TIMEOUT = (4, 20)
+
+
+def cache_folder() -> Path | None:
+    """Where the user's caches are; None where nobody knows of a home folder, as in containers with a user of their own."""
+    folder = platformdirs.user_cache_path("aevb")
+    return folder if folder.is_absolute() else None
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class RemoteFile:
 
     def folders(self, data_dir: str | Path | None) -> list[Path]:
         """The folders where it may be, in the order in which they are looked in."""
-        named = [Path(root).expanduser() for root in (data_dir, os.environ.get(DATA_DIR_VARIABLE)) if root]
+        named = [expanded(root) for root in (data_dir, os.environ.get(DATA_DIR_VARIABLE)) if root]
         folders = [folder for root in named for folder in (root / self.dataset, root)]
         if self.installed:
             folders.append(Path(self.installed))
@@ -47,7 +55,7 @@ class RemoteFile:
     @property
     def _cache(self) -> Path:
         # Below a folder of the set's own: Fashion-MNIST's files are called what MNIST's are.
-        return platformdirs.user_cache_path("aevb") / self.dataset
+        return (cache_folder() or Path(tempfile.gettempdir(), "aevb")) / self.dataset
 
     def find(self, data_dir: str | Path | None) -> Iterator[Path]:
         """The places where it is, plain or zipped, whatever the content."""

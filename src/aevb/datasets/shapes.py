@@ -54,7 +54,7 @@ def as_rows(x: np.ndarray, name: str, image_shape: tuple[int, ...] | None = None
     rows = x.reshape(len(x), math.prod(shape[1:]))  # not -1, which NumPy cannot resolve for an empty array
     if len(shape) == 2 or image_shape is not None:
         return ShapedRows(rows)
-    height, width = shape[1:]
+    height, width = shape[1], shape[2]
     if x.dtype == np.uint8:
         return ShapedRows(rows, (height, width))
     if min(height, width) >= LEAST_PIXELS and max(height, width) <= MOST_PROPORTION * min(height, width):
