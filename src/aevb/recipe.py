@@ -372,8 +372,9 @@ def read_settings(source: str) -> dict[str, Any]:
         return tomllib.loads(entry.read_text(encoding="utf-8"))
     except OSError as error:
         names = ", ".join(sorted(bundled)) or "there are none"
+        reason = error.strerror or str(error)
         raise InvalidRecipeError(
-            f"no recipe {source!r}: not a file that can be read ({error.strerror or error}), nor a bundled recipe ({names})"
+            f"no recipe {source!r}: not a file that can be read ({reason}), nor a bundled recipe ({names})"
         ) from None
     except RecursionError:
         raise InvalidRecipeError(f"{source} is not valid TOML: it is nested too deeply") from None

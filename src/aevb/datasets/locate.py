@@ -21,7 +21,7 @@ _TIMEOUT = (4, 20)
 
 
 def cache_folder() -> Path | None:
-    """Where the user's caches are; None where nobody knows of a home folder, as in containers with a user of their own."""
+    """Where the user's caches are; None where no home folder is known, as in some containers."""
     folder = platformdirs.user_cache_path("aevb")
     return folder if folder.is_absolute() else None
 

@@ -13,7 +13,7 @@ from jaxtyping import Int, Num, Shaped
 
 from aevb.datasets.cells import Cells
 from aevb.datasets.columns import check_known, choose_columns, match_columns
-from aevb.datasets.headers import SAMPLE_ROWS, is_header, names_rows
+from aevb.datasets.headers import is_header, names_rows, sample_rows
 from aevb.datasets.reading import Reading
 from aevb.datasets.text import BLANKS, Text, check_width, read_text
 from aevb.datasets.text_cells import text_error
@@ -93,7 +93,7 @@ def _lay_out(
     """The layout, and what had to be guessed of it."""
     cells, source = Cells(reading.decimal, reading.missing_texts), str(text.path)
     first, rest = text.first, text.rest()
-    sample = [row for _, row in islice(rest.rows(), SAMPLE_ROWS)]
+    sample = [row for _, row in islice(rest.rows(), sample_rows(len(first)))]
     if text.delimiter == BLANKS and sample and len(sample[0]) == len(first) + 1:
         first = ["", *first]  # R leaves out the name of the column with the rows' names
     below = [row for row in sample if len(row) == len(first)]
