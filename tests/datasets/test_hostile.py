@@ -1,4 +1,4 @@
-"""Arrays and archives that are damaged or made to do harm: one named error, before memory is taken for what they claim."""
+"""Arrays and archives that are damaged or made to do harm: one named error, before memory is taken for their claims."""
 
 import io
 import re
@@ -150,7 +150,7 @@ def test_a_table_takes_no_more_than_ten_times_its_file(tmp_path):
 
 def test_a_home_folder_that_nobody_knows(monkeypatch, tmp_path):
     with pytest.raises(
-        FileNotFoundError, match="no such user, or no home folder is known: '~nosuchuser/x.csv'"
+        FileNotFoundError, match=r"no such user, or no home folder is known: '~nosuchuser/x\.csv'"
     ):
         load("~nosuchuser/x.csv")
     monkeypatch.delenv("HOME")

@@ -55,7 +55,7 @@ def is_header(
     if not first[0].strip() and counts_rows([row[0] for row in below]) and data.is_all_numbers[1:].any():
         return True
     named = is_number & ~data.is_text
-    return named.sum() > 1 and _is_run_over_data(np.array(first)[named], data.numbers[:, named])
+    return bool(named.sum() > 1) and _is_run_over_data(np.array(first)[named], data.numbers[:, named])
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,11 @@ _TIMEOUT = (4, 20)
 
 def cache_folder() -> Path | None:
     """Where the user's caches are; None where no home folder is known, as in some containers."""
-    folder = platformdirs.user_cache_path("aevb")
-    return folder if folder.is_absolute() else None
+    try:
+        folder = platformdirs.user_cache_path("aevb")
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None  # earlier versions leave the ~ as it is
 
 
 @dataclass(frozen=True)
