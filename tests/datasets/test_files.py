@@ -68,7 +68,7 @@ REFUSED = {
     "texts": (
         "a,city,b,kind\n1,Bern,2,cat\n3,Oslo,x,cat\n",
         "t.csv: 3 columns hold text where numbers are needed: 'city' (line 2: 'Bern'), 'b' (line 3: 'x'), 'kind' "
-        "(line 2: 'cat'). Leave them out with `drop=`, or name one as the labels with `label=`.",
+        "(line 2: 'cat'). Leave them out with `drop=['city', 'b', 'kind']`, or name one as the labels with `label=`.",
     ),
     "a missing value of its own": ("a,b\n1,2\n3,oops\n5,6\n", "say `missing_values='oops'`"),
     "thousands": (

@@ -278,7 +278,7 @@ CHANGES = {
         "fields"
     ].update(n_latents=10**30),
     "a number beyond single precision": lambda d: decoder_of(d)["loc"]["fields"].update(bias=-(10**30)),
-    "nothing but nesting": lambda d: d.update(autoencoder=nested(900)),
+    "nothing but nesting": lambda d: d.update(autoencoder=nested(300)),
     "a constant in words": lambda d: d["autoencoder"]["fields"]["model"]["fields"]["log_scale"][
         "fields"
     ].update(value="none"),
