@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from unittest import mock
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from aevb.cli import main
+from aevb.cli.main import TRACEBACK
 
 SMALL = ("--latents", 2, "--hidden", 8, "--epochs", 2)
 CLOCK = {"seconds", "training_seconds", "examples_per_second"}
@@ -54,6 +56,7 @@ def aevb(*arguments):
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         mock.patch.object(sys, "argv", ["aevb", *map(str, arguments)]),
+        mock.patch.dict(os.environ, {TRACEBACK: "1"}),
     ):
         try:
             main()

@@ -18,8 +18,21 @@ _OPTION_NAMES = {
 _SETTING = re.compile(r"`([a-z][a-z_]*)=([^`]*)`")
 
 
+# What a terminal obeys instead of showing it, or what reorders the text around it; line breaks and tabs stay.
+_OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+LONGEST = 2000
+
+
 class AevbError(Exception):
-    """Base of every error that aevb raises on purpose; the command line prints it without a traceback."""
+    """Base of every error that aevb raises on purpose; the command line prints it without a traceback.
+
+    Its text is `printable`, whatever the names in it are.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InvalidDataError(AevbError, ValueError):
@@ -56,6 +69,26 @@ class DataWarning(UserWarning):
 
 class NonFiniteBoundError(AevbError, FloatingPointError):
     """Training produced a bound or a parameter that is not finite."""
+
+
+def printable(text: str, longest: int = LONGEST) -> str:
+    r"""A text that may hold names out of a file, safe to show: control characters escaped, and cut in the middle.
+
+    Args:
+        text: what is to be shown.
+        longest: characters that are kept. Most are of the beginning, and the end stays, where advice stands.
+
+    >>> printable("'\x1b[2J' is no number")
+    "'\\x1b[2J' is no number"
+    >>> printable("a" * 50 + "z", longest=10)
+    'aaaaaaaa … (41 characters left out) … az'
+    """
+    if len(text) > longest:
+        tail = longest // 4
+        head = longest - tail
+        left_out = len(text) - head - tail
+        text = f"{text[:head]} … ({left_out:,} characters left out) … {text[-tail:]}"
+    return _OBEYED.sub(lambda match: ascii(match.group())[1:-1], text)
 
 
 def as_options(message: str) -> str:

@@ -2,11 +2,14 @@
 
 import contextlib
 import errno
+import functools
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import platformdirs
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -93,6 +96,21 @@ def expanded(path: str | Path) -> Path:
         raise FileNotFoundError(
             errno.ENOENT, "no such user, or no home folder is known", str(path)
         ) from error
+
+
+def cache_folder() -> Path:
+    """Where files go that can be made again: the user's cache, or without a home a folder of this process."""
+    try:
+        folder = platformdirs.user_cache_path("aevb")
+    except RuntimeError:
+        folder = Path("~")
+    # Without a home, some versions give a path that begins with a plain ~.
+    return folder if folder.is_absolute() else Path(_of_this_process().name)
+
+
+@functools.cache
+def _of_this_process() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="aevb-")
 
 
 def _previous(path: Path) -> Path:

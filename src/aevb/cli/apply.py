@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from aevb.cli.options import DataArgument, DataDirOption, OutOption, RunArgument, help_text
+from aevb.cli.terminal import say
+from aevb.storage import expanded
 
 MOST_RECONSTRUCTIONS = 20
 
@@ -32,7 +34,7 @@ def sample(
     model = load_run(run)
     check_picture(out, model)
     title = "Means of p(x|z), z ~ p(z)" if means else "Samples"
-    typer.echo(write_model_rows(out, model, model.sample(n, seed, means=means), title))
+    say(write_model_rows(out, model, model.sample(n, seed, means=means), title))
 
 
 def encode(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataDirOption = None) -> None:
@@ -44,12 +46,14 @@ def encode(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataD
     model = load_run(run)
     x, y = rows_for(model, data, data_dir)
     write_table(out, model.encode(x), tuple(f"z{j + 1}" for j in range(model.code_width)), label=y)
-    typer.echo(f"{len(x):,} codes in {out}")
+    say(f"{len(x):,} codes in {out}")
 
 
 def decode(
     run: RunArgument,
-    codes: Annotated[Path, typer.Argument(help="A .npy, .npz or .csv file of codes.", show_default=False)],
+    codes: Annotated[
+        Path, typer.Argument(help="A .npy, .npz or .csv file of codes.", parser=expanded, show_default=False)
+    ],
     out: OutOption,
 ) -> None:
     """Turn codes into rows: the means of p(x|z)."""
@@ -61,7 +65,7 @@ def decode(
     model = load_run(run)
     check_picture(out, model)
     z = load_rows(codes, n_features=model.code_width).x
-    typer.echo(write_model_rows(out, model, model.decode(z), "Decoded codes"))
+    say(write_model_rows(out, model, model.decode(z), "Decoded codes"))
 
 
 def reconstruct(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataDirOption = None) -> None:
@@ -75,9 +79,9 @@ def reconstruct(run: RunArgument, data: DataArgument, out: OutOption, data_dir: 
     check_picture(out, model)
     x, _ = rows_for(model, data, data_dir)
     if not is_picture(out) or model.image_shape is None:
-        typer.echo(write_model_rows(out, model, model.reconstruct(x), "Reconstructions"))
+        say(write_model_rows(out, model, model.reconstruct(x), "Reconstructions"))
         return
     shown = x[:MOST_RECONSTRUCTIONS]
     means, shape = model.reconstruct(shown), model.image_shape
     save_figure(reconstructions(model.given(shown), means, shape, value_range=model.pixel_range), out)
-    typer.echo(f"{len(shown)} of {len(x):,} rows, each with its reconstruction, in {out}")
+    say(f"{len(shown)} of {len(x):,} rows, each with its reconstruction, in {out}")

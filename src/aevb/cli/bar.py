@@ -4,14 +4,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from aevb.cli.terminal import Terminal
 
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[float], None]]:
     """What to call with the share that is done, for as long as the context lasts; shown on a terminal only."""
-    console = Console(file=sys.stderr)
+    console = Terminal(file=sys.stderr)
     columns = (
         TextColumn(what),
         BarColumn(bar_width=None),

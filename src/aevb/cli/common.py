@@ -7,12 +7,12 @@ from typing import Any
 
 import jax
 import numpy as np
-import typer
 
-from aevb.datasets import Rows, cache_folder, load_rows
-from aevb.errors import RunFolderError, as_options
+from aevb.cli.terminal import say
+from aevb.datasets import Rows, load_rows
+from aevb.errors import RunFolderError
 from aevb.run import RunFolder
-from aevb.storage import existing_folder
+from aevb.storage import cache_folder, existing_folder
 from aevb.trained import TrainedModel
 
 
@@ -21,9 +21,8 @@ def cache_compilations() -> None:
 
     A cache that JAX's own settings name (`JAX_COMPILATION_CACHE_DIR`) is left alone.
     """
-    cache = cache_folder()
-    if jax.config.jax_compilation_cache_dir is None and cache:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", str(cache / "compiled"))
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     # A cache that cannot be written or read costs time, nothing else.
     warnings.filterwarnings("ignore", message=".*persistent compilation cache")
@@ -83,7 +82,7 @@ def read_rows(
         **{**model.recipe.reading, "image_shape": None, **given},
     )
     for note in rows.notes:
-        typer.echo(as_options(note), err=True)
+        say(note, err=True)
     return rows
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aevb.cli.filling import Method, MethodOption, SamplesOption, SeedOption, make_method, warnings_about
-from aevb.cli.options import DataArgument, DataDirOption, RunArgument, help_text
+from aevb.cli.options import PATH, DataArgument, DataDirOption, RunArgument, help_text
+from aevb.cli.terminal import wrong
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ NoiseOption = Annotated[
 def complete(
     run: RunArgument,
     data: DataArgument,
-    out: Annotated[Path, typer.Option("--out", help="The file to write: .png or .npz.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .png or .npz.", **PATH)],
     mask: MaskOption = None,
     noise: NoiseOption = None,
     n: Annotated[
@@ -67,9 +68,9 @@ def complete(
 
     check_out(out)
     if out.suffix.lower() not in (".png", ".npz"):
-        raise typer.BadParameter(f"{out} must end in .png, for images, or in .npz", param_hint="--out")
+        raise wrong(f"{out} must end in .png, for images, or in .npz", "--out")
     if mask is None and noise is None:
-        raise typer.BadParameter("name what to hide, or noise to remove with --noise", param_hint="--mask")
+        raise wrong("name what to hide, or noise to remove with --noise", "--mask")
     chosen = make_method(method, samples)
     model = load_run(run)
     check_picture(out, model)
@@ -133,11 +134,9 @@ def _write(out: Path, model: "TrainedModel", seen: Any, found: "Imputation", tru
 def _print(
     model: "TrainedModel", seen: Any, found: "Imputation", truth: Any, out: Path, method: Method
 ) -> None:
-    from rich.console import Console
+    from aevb.cli.terminal import Terminal, write
 
-    from aevb.cli.progress import write
-
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(_errors(seen, found.mean, truth, binary=model.likelihood == "bernoulli"))
     for line in warnings_about(found, model, method):
         write(console, line)

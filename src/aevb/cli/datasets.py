@@ -6,10 +6,9 @@ from aevb.cli.options import DataDirOption
 def datasets(data_dir: DataDirOption = None) -> None:
     """List the named data sets: size, shape, licence, and whether they are on this machine."""
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
-    from aevb.cli.progress import write
+    from aevb.cli.terminal import Terminal, write
     from aevb.datasets import describe
 
     sets = describe(data_dir)
@@ -20,7 +19,7 @@ def datasets(data_dir: DataDirOption = None) -> None:
         height, width = info.image_shape
         rows = (f"{n:,}" for n in (info.n_train, info.n_test))
         table.add_row(info.name, *rows, f"{height} x {width}", info.licence, "yes" if info.present else "no")
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(table)
     absent = [info for info in sets if not info.present]
     if absent:

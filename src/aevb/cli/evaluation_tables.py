@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from aevb.cli.progress import write
+from aevb.cli.terminal import Terminal, write
 from aevb.objectives import ELBO
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ BIAS = {"down": "biased down", "up": "biased up", "none": "without bias"}
 
 def show_evaluation(evaluation: "Evaluation", which: str, written: Sequence[Path]) -> None:
     """Print everything: levels with their errors, latents, gaps, reconstructions, and last what is wrong."""
-    console = Console(highlight=False)
+    console = Terminal()
     write(console, f"{which}: {evaluation.n_rows:,} rows, nats per data point")
     _show_levels(console, evaluation)
     _show_estimates(console, evaluation)

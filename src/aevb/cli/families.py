@@ -4,10 +4,9 @@
 def families() -> None:
     """List the families that a posterior or a prior can be of, for `aevb train --posterior` and `--prior`."""
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
-    from aevb.cli.progress import write
+    from aevb.cli.terminal import Terminal, write
     from aevb.distributions import FAMILIES
     from aevb.models import choose_prior
 
@@ -17,6 +16,6 @@ def families() -> None:
     for name, family in FAMILIES.items():
         moves = " (moves)" if family.support_moves else ""
         table.add_row(name, family.route, family.support_in_words + moves, choose_prior("auto", name))
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(table)
     write(console, "A prior is the family's standard member; its support must hold the posterior's.")

@@ -15,6 +15,7 @@ from aevb.cli.filling import (
     warnings_about,
 )
 from aevb.cli.options import DataDirOption, RunArgument, TableOption, help_text
+from aevb.cli.terminal import say
 
 if TYPE_CHECKING:
     from aevb.inference import Imputation
@@ -59,7 +60,7 @@ def impute(
         found = model.impute(x, chosen, draws, seed, show=show)
     _write(out, model, found, y)
     for line in _said(x, found, model, out, draws, method):
-        typer.echo(line)
+        say(line)
 
 
 def beside(path: Path, what: str) -> Path:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aevb.cli.options import DataDirOption, help_text
+from aevb.cli.options import PATH, DataDirOption, help_text
+from aevb.cli.terminal import say, wrong
 
 if TYPE_CHECKING:
     from aevb.experiments.gradients import Problem
@@ -48,9 +49,7 @@ def gradients(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="A folder for gradients.json, with all numbers, and gradients.png.", show_default=False
-        ),
+        typer.Option(help="A folder for gradients.json, with all numbers, and gradients.png.", **PATH),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data_dir: DataDirOption = None,
@@ -61,15 +60,12 @@ def gradients(
     """Bias, variance and cost of every gradient estimator, on problems with known answers and on MNIST."""
     chosen = _chosen(problem)
     if draws is not None and draws < MIN_DRAWS:
-        raise typer.BadParameter(
-            f"{draws} gradients are too few to tell a bias: at least {MIN_DRAWS:,}", param_hint="--draws"
-        )
+        raise wrong(f"{draws} gradients are too few to tell a bias: at least {MIN_DRAWS:,}", "--draws")
     if out is not None and out.exists() and not out.is_dir():
-        raise typer.BadParameter(f"{out} is a file: name a folder", param_hint="--out")
-    from rich.console import Console
-
+        raise wrong(f"{out} is a file: name a folder", "--out")
     from aevb.cli.common import cache_compilations
     from aevb.cli.lab_tables import show
+    from aevb.cli.terminal import Terminal
     from aevb.experiments.gradients import as_json as plain
 
     cache_compilations()
@@ -80,11 +76,11 @@ def gradients(
         result = _run(name, seed, draws, data_dir)
         record["problems"].append(plain(result))
         if not as_json:
-            show(Console(highlight=False), result)
+            show(Terminal(), result)
         if out is not None:  # after each problem, so that what was measured outlives an interruption
             _write(out, record)
     if out is not None:
-        typer.echo(f"gradients.json and gradients.png are in {out}", err=True)
+        say(f"gradients.json and gradients.png are in {out}", err=True)
     if as_json:
         typer.echo(json.dumps(record, indent=1, allow_nan=False))
 
@@ -93,7 +89,7 @@ def _chosen(names: list[str] | None) -> list[str]:
     """The problems in their order, each once."""
     for name in names or ():
         if name not in NAMES:
-            raise typer.BadParameter(f"no problem {name!r}: name {', '.join(NAMES)}", param_hint="--problem")
+            raise wrong(f"no problem {name!r}: name {', '.join(NAMES)}", "--problem")
     return [name for name in NAMES if not names or name in names]
 
 
@@ -101,7 +97,7 @@ def _run(name: str, seed: int, draws: int | None, data_dir: Path | None) -> "Pro
     from aevb.experiments.gradients import PROBLEMS
 
     def say(line: str) -> None:
-        typer.echo(f"{name}: {line}", err=True)
+        say(f"{name}: {line}", err=True)
 
     options: dict[str, Any] = {} if draws is None else {"n_draws": draws}
     if name == "mnist":

@@ -6,7 +6,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from aevb.cli.progress import write
+from aevb.cli.terminal import write
 from aevb.experiments.gradients import Problem, Row
 from aevb.experiments.gradients import Table as Measured
 

@@ -18,8 +18,9 @@ from aevb.cli.lab import lab
 from aevb.cli.plot import plot
 from aevb.cli.reproduce import reproduce
 from aevb.cli.score import score
+from aevb.cli.terminal import plain_output
 from aevb.cli.train import make_train
-from aevb.errors import AevbError, as_options
+from aevb.errors import AevbError, as_options, printable
 
 # What to do about an error of the operating system.
 ADVICE = {
@@ -30,6 +31,10 @@ ADVICE = {
     errno.ENOENT: "Check the path.",
     errno.ENOTDIR: "A part of the path is a file: check it.",
 }
+
+# Errors that users meet; of any other the traceback is shown where this variable of the environment is set.
+EXPECTED = (AevbError, OSError, MemoryError)
+TRACEBACK = "AEVB_TRACEBACK"
 
 app = typer.Typer(
     name="aevb",
@@ -78,20 +83,37 @@ def main() -> None:
     """Run the command line: exit code 0, 1 for an error of ours, 2 for wrong usage, 128 + n for signal n."""
     # Messages of the XLA runtime about the machine are not for the person who typed a command.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        app(prog_name="aevb")
-    except (AevbError, OSError, MemoryError) as error:
-        typer.echo(f"error: {describe(error)}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    with plain_output():
+        try:
+            app(prog_name="aevb")
+        except KeyboardInterrupt:
+            sys.exit(128 + signal.SIGINT)
+        except Exception as error:
+            if TRACEBACK in os.environ and not isinstance(error, EXPECTED):
+                raise
+            typer.echo(f"error: {describe(error)}", err=True)
+            sys.exit(1)
 
 
 def describe(error: Exception) -> str:
-    """The message; for an error of the operating system with the file that it is about, and what to do."""
+    """What went wrong and what to do, on one line or a few, whatever the error is and whatever names it holds."""
+    return as_options(printable(_in_words(error)))
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, AevbError):
+        return str(error)
     if isinstance(error, MemoryError):
-        return f"not enough memory ({error}): give fewer rows, or a smaller --batch-size or --hidden"
-    if isinstance(error, AevbError) or not isinstance(error, OSError) or not error.strerror:
-        return as_options(str(error))
+        return f"not enough memory ({error}): give fewer rows, or train with a smaller `batch_size=` or `hidden=`"
+    if isinstance(error, OSError):
+        return _of_the_system(error)
+    kind = type(error).__name__
+    return f"{kind}: {error}. This is a fault of aevb: please report it, with what {TRACEBACK}=1 shows."
+
+
+def _of_the_system(error: OSError) -> str:
+    """With the file that it is about."""
+    if not error.strerror:
+        return str(error)
     about = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{about}. {ADVICE[error.errno]}" if error.errno in ADVICE else about

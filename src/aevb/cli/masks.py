@@ -1,13 +1,14 @@
 """What `aevb complete` hides of rows, and the noise that it adds, from the text of an option."""
 
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import typer
 from jaxtyping import Bool
 
+from aevb.cli.terminal import wrong
 from aevb.datasets import load_rows
+from aevb.storage import expanded
 
 if TYPE_CHECKING:
     from aevb.models.noise import Noise
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Hidden = Bool[np.ndarray, "rows features"]
 SIDES = ("left", "right", "top", "bottom")
 KINDS = f"{', '.join(SIDES)}, random:P, grid:N or a file"
+_bad = partial(wrong, option="--mask")
 
 
 def hidden_cells(text: str, model: "TrainedModel", n_rows: int, seed: int) -> Hidden:
@@ -74,12 +76,12 @@ def make_noise(text: str, model: "TrainedModel") -> "Noise":
     elif kind == "flip":
         noise = BitFlips(_number(text, value, 0.0, 0.5, "--noise"))
     else:
-        raise _bad(f"{text!r} is none of gaussian:S and flip:P", "--noise")
+        raise _bad(f"{text!r} is none of gaussian:S and flip:P", option="--noise")
     noise.check(model.autoencoder.model.decoder)
     if kind == "flip" and not model.is_normalized:
         raise InvalidRecipeError(
-            "only values of 0 and 1 can be flipped, and the model was trained on grey ones: train with --binarize "
-            "dynamic or static (binarize=)"
+            "only values of 0 and 1 can be flipped, and the model was trained on grey ones: train with "
+            "`binarize='dynamic'` or `binarize='static'`"
         )
     return noise
 
@@ -110,7 +112,7 @@ def _grid(value: str, image_shape: tuple[int, int]) -> Bool[np.ndarray, "height 
 
 
 def _file(text: str, n_rows: int, n_features: int) -> Bool[np.ndarray, "rows features"]:
-    if not Path(text).expanduser().is_file():
+    if not expanded(text).is_file():
         raise _bad(f"{text!r} is none of {KINDS}, and there is no such file")
     values = load_rows(text).x
     if values.size == n_features:
@@ -132,9 +134,5 @@ def _number(text: str, value: str, low: float, high: float, option: str = "--mas
         number = float("nan")
     if not low < number < high:
         limits = f"above {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
-        raise _bad(f"{text!r}: expected a number {limits} after the colon", option)
+        raise _bad(f"{text!r}: expected a number {limits} after the colon", option=option)
     return number
-
-
-def _bad(message: str, option: str = "--mask") -> typer.BadParameter:
-    return typer.BadParameter(message, param_hint=option)

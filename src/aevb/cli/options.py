@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 
 from aevb.recipe import Recipe
+from aevb.storage import expanded
 
 
 def help_text(text: str, default: str = "") -> str:
@@ -15,7 +16,11 @@ def help_text(text: str, default: str = "") -> str:
     return text.replace("[default", r"\[default")
 
 
-RunArgument = Annotated[Path, typer.Argument(help="A run's folder, or a model's.", show_default=False)]
+# What every path on the command line goes through; a shell leaves the ~ of --out=~/here as it is.
+PATH: dict[str, Any] = {"parser": expanded, "metavar": "<path>", "show_default": False}
+RunArgument = Annotated[
+    Path, typer.Argument(help="A run's folder, or a model's.", parser=expanded, show_default=False)
+]
 DataArgument = Annotated[
     str,
     typer.Argument(
@@ -23,16 +28,12 @@ DataArgument = Annotated[
     ),
 ]
 OutOption = Annotated[
-    Path, typer.Option("--out", help="The file to write: .png, .npy, .npz or .csv.", show_default=False)
+    Path, typer.Option("--out", help="The file to write: .png, .npy, .npz or .csv.", **PATH)
 ]
-TableOption = Annotated[
-    Path, typer.Option("--out", help="The file to write: .npy, .npz or .csv.", show_default=False)
-]
+TableOption = Annotated[Path, typer.Option("--out", help="The file to write: .npy, .npz or .csv.", **PATH)]
 DataDirOption = Annotated[
     Path | None,
-    typer.Option(
-        "--data-dir", envvar="AEVB_DATA_DIR", help="Where to look for data sets first.", show_default=False
-    ),
+    typer.Option("--data-dir", envvar="AEVB_DATA_DIR", help="Where to look for data sets first.", **PATH),
 ]
 
 

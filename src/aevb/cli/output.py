@@ -1,17 +1,19 @@
 """Writing rows to the file that a user asked for, in the format that its ending names."""
 
 import io
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import typer
 
+from aevb.cli.terminal import wrong
 from aevb.report import image_grid, save_figure
 from aevb.storage import write_file
 from aevb.trained import TrainedModel
 
 TABLES = (".csv", ".npy", ".npz")
 MOST_IMAGES = 100
+_bad = partial(wrong, option="--out")
 
 
 def check_out(path: Path, *, picture: bool = True, source: str | None = None) -> None:
@@ -88,7 +90,3 @@ def write_table(
 def _quoted(name: str) -> str:
     """A column's name as CSV wants it."""
     return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',;\t"\r\n') else name
-
-
-def _bad(message: str) -> typer.BadParameter:
-    return typer.BadParameter(message, param_hint="--out")

@@ -1,8 +1,7 @@
 """`aevb plot`."""
 
-import typer
-
 from aevb.cli.options import DataDirOption, RunArgument
+from aevb.cli.terminal import say
 
 
 def plot(run: RunArgument, data_dir: DataDirOption = None) -> None:
@@ -20,4 +19,4 @@ def plot(run: RunArgument, data_dir: DataDirOption = None) -> None:
         )
     dataset = load_dataset(model.recipe, data_dir)
     for path in draw_figures(model, dataset, read_records(folder), folder.figures):
-        typer.echo(path)
+        say(path)

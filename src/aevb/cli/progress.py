@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from aevb.errors import as_options
+from aevb.cli.terminal import write
 from aevb.models import choose_prior
 from aevb.objectives import ELBO, Objective
 from aevb.run import Run
@@ -101,11 +101,6 @@ def conclude(console: Console, run: Run) -> None:
     epochs = f"{state.epoch} epoch{'s' * (state.epoch != 1)}"
     write(console, f"{state.status} after {state.seconds:.1f} s and {epochs}; the model is {chosen}")
     write(console, f"model, records and figures are in {run.folder.path}")
-
-
-def write(console: Console, line: str) -> None:
-    """A line of text, settings in it as options: wrapped between words on a terminal, left whole in a file."""
-    console.print(as_options(line), soft_wrap=not console.is_terminal, markup=False)
 
 
 def _value_heading(objective: Objective) -> str:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from aevb.cli.options import DataDirOption, help_text
+from aevb.cli.options import PATH, DataDirOption, help_text
+from aevb.cli.terminal import say, wrong
 
 
 def reproduce(
@@ -19,9 +20,7 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help=help_text("The folder.", "runs/NAME"), show_default=False)
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help=help_text("The folder.", "runs/NAME"), **PATH)] = None,
     data_dir: DataDirOption = None,
     only: Annotated[
         list[str] | None,
@@ -47,22 +46,20 @@ def reproduce(
     Ctrl-C stops it; the same command, without --overwrite, goes on from there.
     """
     if name is None and (budget or out or only or data or overwrite):
-        raise typer.BadParameter(
-            "say what to reproduce; `aevb reproduce` lists what there is", param_hint="NAME"
-        )
+        raise wrong("say what to reproduce; `aevb reproduce` lists what there is", "NAME")
     if name is None or list_names:
         _list()
         return
     if budget is not None and not budget > 0:
-        raise typer.BadParameter(f"{budget:g} minutes are too few", param_hint="--budget")
+        raise wrong(f"{budget:g} minutes are too few", "--budget")
     _reproduce(name, budget, out or Path("runs") / name, data_dir, tuple(only or ()), data, overwrite)
 
 
 def _list() -> None:
     """A line for each experiment."""
-    from rich.console import Console
     from rich.table import Table
 
+    from aevb.cli.terminal import Terminal
     from aevb.experiments.reproduce import EXPERIMENTS, experiment
 
     table = Table("name", "what it shows", "minutes", box=None, pad_edge=False)
@@ -71,7 +68,7 @@ def _list() -> None:
     for name in EXPERIMENTS:
         found = experiment(name)
         table.add_row(name, found.title, f"{found.full_minutes:g}")
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(table)
     console.print("\nMinutes are estimates, for full length on two cores.")
 
@@ -91,7 +88,7 @@ def _reproduce(
 
     if name not in experiments.EXPERIMENTS:
         known = ", ".join(experiments.EXPERIMENTS)
-        raise typer.BadParameter(f"nothing called {name!r}: name one of {known}", param_hint="NAME")
+        raise wrong(f"nothing called {name!r}: name one of {known}", "NAME")
     cache_compilations()
     experiment = experiments.experiment(name)
     share = 1.0 if budget is None else min(1.0, budget / experiment.full_minutes)
@@ -99,14 +96,14 @@ def _reproduce(
     request = experiments.Request(experiment, size, out, data_dir, only, overwrite)
     try:
         with bar(name) as show:
-            report = experiments.reproduce(request, show, lambda line: typer.echo(line, err=True))
+            report = experiments.reproduce(request, show, lambda line: say(line, err=True))
     except KeyboardInterrupt:
         if (out / "results.json").exists():
             command = "the same command without --overwrite" if overwrite else "the same command"
-            typer.echo(f"interrupted, and saved in {out}: {command} goes on from there", err=True)
+            say(f"interrupted, and saved in {out}: {command} goes on from there", err=True)
         raise
-    typer.echo(_verdicts(report))
-    typer.echo(f"the report is {report}", err=True)
+    say(_verdicts(report))
+    say(f"the report is {report}", err=True)
 
 
 def _verdicts(report: Path) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aevb.cli.options import DataArgument, DataDirOption, RunArgument, help_text
+from aevb.cli.options import PATH, DataArgument, DataDirOption, RunArgument, help_text
 
 if TYPE_CHECKING:
     from aevb.trained import TrainedModel
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 def score(
     run: RunArgument,
     data: DataArgument,
-    out: Annotated[
-        Path, typer.Option("--out", help="The file to write: .npy, .npz or .csv.", show_default=False)
-    ],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .npy, .npz or .csv.", **PATH)],
     samples: Annotated[
         int,
         typer.Option(

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from aevb.cli.options import DataDirOption, help_text, recipe_parameters
+from aevb.cli.options import PATH, DataDirOption, help_text, recipe_parameters
+from aevb.cli.terminal import say, wrong
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -37,7 +38,7 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help=help_text("The run's folder.", "runs/DATA"), show_default=False)
+        Path | None, typer.Option(help=help_text("The run's folder.", "runs/DATA"), **PATH)
     ] = None,
     config: Annotated[
         str | None,
@@ -56,11 +57,11 @@ def train(
     from aevb.recipe import Recipe, read_settings
 
     if resume and overwrite:
-        raise typer.BadParameter("--resume and --overwrite exclude each other")
+        raise wrong("--resume and --overwrite exclude each other")
     given = {name: value for name, value in {"data": data, **settings}.items() if value is not None}
     asked = {**(read_settings(config) if config else {}), **given}
     if "data" not in asked and not (resume and out):
-        raise typer.BadParameter("which data? Name a data set or a file, as in `aevb train mnist`")
+        raise wrong("which data? Name a data set or a file, as in `aevb train mnist`")
     if not resume:
         source = f"the settings (options and {config})" if config else "the settings"
         Recipe.parse(asked, source=source)  # a wrong setting is told before anything is loaded
@@ -71,14 +72,13 @@ def train(
 def _train(
     asked: dict[str, Any], folder: Path, data_dir: Path | None, resume: bool, overwrite: bool, quiet: bool
 ) -> None:
-    from rich.console import Console
-
     from aevb import run as runs
     from aevb.cli import progress
     from aevb.cli.common import cache_compilations
+    from aevb.cli.terminal import Terminal
     from aevb.figures import draw_figures
 
-    console = Console(highlight=False, quiet=quiet)
+    console = Terminal(quiet=quiet)
     cache_compilations()
     with _stop_on_signal() as received:
         if resume:
@@ -91,12 +91,12 @@ def _train(
         with progress.progress(console, run) as show:
             run = runs.execute(run, show, lambda: bool(received))
     if run.state.progress.status == "interrupted":
-        typer.echo(f"interrupted, and saved: go on with `aevb train --resume --out {folder}`", err=True)
+        say(f"interrupted, and saved: go on with `aevb train --resume --out {folder}`", err=True)
         sys.exit(128 + received[0])
     try:
         draw_figures(run.trained, run.dataset, list(run.state.progress.history), run.folder.figures)
     except KeyboardInterrupt:
-        typer.echo(f"trained and saved, but not all pictures are drawn: `aevb plot {folder}`", err=True)
+        say(f"trained and saved, but not all pictures are drawn: `aevb plot {folder}`", err=True)
         raise
     progress.conclude(console, run)
 

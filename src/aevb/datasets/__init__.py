@@ -4,7 +4,6 @@ from aevb.datasets.checks import check_observed, check_rows, check_support, name
 from aevb.datasets.dataset import Dataset, split_rows
 from aevb.datasets.independent import independent_log_likelihood
 from aevb.datasets.loading import Rows, load, load_rows
-from aevb.datasets.locate import cache_folder
 from aevb.datasets.reading import Reading, check_encoding
 from aevb.datasets.scaling import Scaling
 from aevb.datasets.sources import NAMES, DatasetInfo, describe
@@ -18,7 +17,6 @@ __all__ = [
     "Rows",
     "Scaling",
     "Table",
-    "cache_folder",
     "check_encoding",
     "check_observed",
     "check_rows",

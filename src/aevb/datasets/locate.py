@@ -3,30 +3,18 @@
 import gzip
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from aevb.errors import DatasetUnavailableError
-from aevb.storage import expanded
+from aevb.storage import cache_folder, expanded
 
 DATA_DIR_VARIABLE = "AEVB_DATA_DIR"
 
 # Seconds to wait for a server: to be reached, and between two pieces of its answer. Nothing is tried twice.
 _TIMEOUT = (4, 20)
-
-
-def cache_folder() -> Path | None:
-    """Where the user's caches are; None where no home folder is known, as in some containers."""
-    try:
-        folder = platformdirs.user_cache_path("aevb")
-    except RuntimeError:
-        return None
-    return folder if folder.is_absolute() else None  # earlier versions leave the ~ as it is
 
 
 @dataclass(frozen=True)
@@ -58,7 +46,7 @@ class RemoteFile:
     @property
     def _cache(self) -> Path:
         # Below a folder of the set's own: Fashion-MNIST's files are called what MNIST's are.
-        return (cache_folder() or Path(tempfile.gettempdir(), "aevb")) / self.dataset
+        return cache_folder() / self.dataset
 
     def find(self, data_dir: str | Path | None) -> Iterator[Path]:
         """The places where it is, plain or zipped, whatever the content."""
