@@ -2,6 +2,7 @@
 
 import io
 import pwd
+import sys
 import warnings
 
 import pytest
@@ -62,7 +63,7 @@ def test_whatever_goes_wrong_is_one_line_with_a_name(error, monkeypatch, capsys)
     def fail(**_):
         raise error
 
-    monkeypatch.setitem(main.__globals__, "app", fail)
+    monkeypatch.setattr(sys.modules["aevb.cli.main"], "app", fail)
     monkeypatch.delenv(TRACEBACK, raising=False)
     with pytest.raises(SystemExit) as stop:
         main()
