@@ -258,12 +258,9 @@ def test_rows_with_other_columns(tmp_path):
     path = written(tmp_path, "b,x\n1,2\n")
     with pytest.raises(InvalidDataError, match=r"lacks 'a'\. Its columns: 'b', 'x'"):
         load_rows(path, feature_names=("a", "b"))
-    rows = load_rows(
-        written(tmp_path, "id,a,city,b\n1,5,Bern,6\n"), n_features=2, feature_names=("b", "a"), keep=["id"]
-    )
+    rows = load_rows(written(tmp_path, "id,a,city,b\n1,5,Bern,6\n"), n_features=2, feature_names=("b", "a"))
     assert rows.x.tolist() == [[6, 5]]
-    assert rows.kept["id"].tolist() == ["1"]
-    assert rows.notes == (f"{path}: the model does not know 'city', which is left out.",)
+    assert rows.notes == (f"{path}: the model does not know 'id', 'city', which is left out.",)
     with pytest.raises(InvalidDataError, match="has 2 features, but 3 are expected"):
         load_rows(written(tmp_path, "b,x\n1,2\n"), n_features=3)
 

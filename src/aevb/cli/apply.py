@@ -5,11 +5,26 @@ from typing import Annotated
 
 import typer
 
-from aevb.cli.options import DataArgument, DataDirOption, OutOption, RunArgument, help_text
+from aevb.cli.options import (
+    DataArgument,
+    DataDirOption,
+    DropOption,
+    KeepOption,
+    LabelOption,
+    OutOption,
+    RunArgument,
+    TableOption,
+    help_text,
+    listed,
+)
 from aevb.cli.terminal import say
 from aevb.storage import expanded
 
 MOST_RECONSTRUCTIONS = 20
+BLACK_OR_WHITE = (
+    "The model was trained on grey values under a Bernoulli likelihood, whose draws are 0 or 1: --means gives grey "
+    "ones."
+)
 
 
 def sample(
@@ -33,19 +48,35 @@ def sample(
     check_out(out)
     model = load_run(run)
     check_picture(out, model)
-    title = "Means of p(x|z), z ~ p(z)" if means else "Samples"
+    grey = not means and not model.is_normalized
+    title = "Means of p(x|z), z ~ p(z)" if means else f"Samples{', each pixel 0 or 1' * grey}"
     say(write_model_rows(out, model, model.sample(n, seed, means=means), title))
+    if grey:
+        say(BLACK_OR_WHITE)
 
 
-def encode(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataDirOption = None) -> None:
+def encode(
+    run: RunArgument,
+    data: DataArgument,
+    out: TableOption,
+    drop: DropOption = None,
+    label: LabelOption = None,
+    keep: KeepOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """Write the codes of rows: the means of q(z|x)."""
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, write_table
+    from aevb.datasets import read_keys
 
-    check_out(out, picture=False, source=data)
+    check_out(out, picture=False, source=data, keep=keep)
     model = load_run(run)
-    x, y = rows_for(model, data, data_dir)
-    write_table(out, model.encode(x), tuple(f"z{j + 1}" for j in range(model.code_width)), label=y)
+    x, y = rows_for(model, data, data_dir, drop=drop, label=label, keep=keep)
+    keys, names = (
+        read_keys(data, listed(keep), len(x), **model.recipe.reading),
+        [f"z{j + 1}" for j in range(model.code_width)],
+    )
+    write_table(out, model.encode(x), names, keys, label=y)
     say(f"{len(x):,} codes in {out}")
 
 
@@ -55,31 +86,46 @@ def decode(
         Path, typer.Argument(help="A .npy, .npz or .csv file of codes.", parser=expanded, show_default=False)
     ],
     out: OutOption,
+    drop: DropOption = None,
+    keep: KeepOption = None,
 ) -> None:
     """Turn codes into rows: the means of p(x|z)."""
     from aevb.cli.common import load_run
     from aevb.cli.output import check_out, check_picture, write_model_rows
-    from aevb.datasets import load_rows
+    from aevb.datasets import load_rows, read_keys
 
-    check_out(out)
+    check_out(out, source=str(codes), keep=keep)
     model = load_run(run)
     check_picture(out, model)
-    z = load_rows(codes, n_features=model.code_width).x
-    say(write_model_rows(out, model, model.decode(z), "Decoded codes"))
+    z = load_rows(codes, n_features=model.code_width, drop=[*listed(drop), *listed(keep)]).x
+    keys = read_keys(codes, listed(keep), len(z))
+    numbers = [str(row) for row in range(len(z))]
+    title = f"Decoded codes, by their row in {codes.name} from 0"
+    say(write_model_rows(out, model, model.decode(z), title, keys, numbers))
 
 
-def reconstruct(run: RunArgument, data: DataArgument, out: OutOption, data_dir: DataDirOption = None) -> None:
+def reconstruct(
+    run: RunArgument,
+    data: DataArgument,
+    out: OutOption,
+    drop: DropOption = None,
+    label: LabelOption = None,
+    keep: KeepOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """Write the reconstructions of rows: the means of p(x|z) at their codes."""
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, check_picture, is_picture, write_model_rows
+    from aevb.datasets import read_keys
     from aevb.report import reconstructions, save_figure
 
-    check_out(out)
+    check_out(out, source=data, keep=keep)
     model = load_run(run)
     check_picture(out, model)
-    x, _ = rows_for(model, data, data_dir)
+    x, _ = rows_for(model, data, data_dir, drop=drop, label=label, keep=keep)
     if not is_picture(out) or model.image_shape is None:
-        say(write_model_rows(out, model, model.reconstruct(x), "Reconstructions"))
+        keys = read_keys(data, listed(keep), len(x), **model.recipe.reading)
+        say(write_model_rows(out, model, model.reconstruct(x), "Reconstructions", keys))
         return
     shown = x[:MOST_RECONSTRUCTIONS]
     means, shape = model.reconstruct(shown), model.image_shape

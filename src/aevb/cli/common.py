@@ -1,15 +1,15 @@
 """What every command that computes does first: compiled programs kept, the model and the rows at hand."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from aevb.cli.options import listed
 from aevb.cli.terminal import say
-from aevb.datasets import Rows, load_rows
+from aevb.datasets import load_rows
 from aevb.errors import RunFolderError
 from aevb.run import RunFolder
 from aevb.storage import cache_folder, existing_folder
@@ -50,45 +50,43 @@ def load_run(path: Path) -> TrainedModel:
     )
 
 
-def read_rows(
+def rows_for(
     model: TrainedModel,
     data: str,
     data_dir: Path | None,
     *,
     allow_missing: bool | None = None,
-    keep: Sequence[str] = (),
+    label: str | None = None,
+    drop: str | None = None,
+    keep: str | None = None,
     **reading: Any,
-) -> Rows:
-    """Rows to apply a model to, columns as it was trained on them. What was taken for what is said on standard error.
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows to apply a model to, columns as it was trained on them, and their labels if there are any.
+
+    What was taken for what is said on standard error.
 
     Args:
-        model: what they are for.
-        data: a named data set or a file.
-        data_dir: where to look for a named set first.
-        allow_missing: whether values may be missing; None for what the model was trained with.
-        keep: columns whose text is wanted beside the rows.
-        reading: options that replace those with which the training rows were read, if they are not None; `drop` is
-            added to what was left out of those.
+        model: what is applied.
+        data: a named set or a file.
+        data_dir: where to look for named sets first.
+        allow_missing: whether values may be missing; None if the model was trained with such.
+        label: the column of labels, if it is not the one of the training.
+        drop: columns to leave out, separated by commas, beside those that the training left out.
+        keep: columns that name rows; left out, too, but for those that the model was trained on.
+        reading: other options that replace those with which the training rows were read, if they are not None.
     """
+    names = [name for name in listed(keep) if name not in (model.feature_names or ())]
     given = {name: value for name, value in reading.items() if value is not None}
-    given["drop"] = (*model.recipe.drop, *given.get("drop", ()))
+    given["label"] = label or model.recipe.label
+    given["drop"] = [*model.recipe.drop, *listed(drop), *names]
     rows = load_rows(
         data,
         n_features=model.n_features,
         feature_names=model.feature_names,
         data_dir=data_dir,
         allow_missing=model.sees_missing if allow_missing is None else allow_missing,
-        keep=keep,
         **{**model.recipe.reading, "image_shape": None, **given},
     )
     for note in rows.notes:
         say(note, err=True)
-    return rows
-
-
-def rows_for(
-    model: TrainedModel, data: str, data_dir: Path | None, **options: Any
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """As `read_rows`: the rows, and their labels if there are any."""
-    rows = read_rows(model, data, data_dir, **options)
     return rows.x, rows.y

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aevb.cli.filling import Method, MethodOption, SamplesOption, SeedOption, make_method, warnings_about
-from aevb.cli.options import PATH, DataArgument, DataDirOption, RunArgument, help_text
+from aevb.cli.options import (
+    PATH,
+    DataArgument,
+    DataDirOption,
+    DropOption,
+    LabelOption,
+    RunArgument,
+    help_text,
+)
 from aevb.cli.terminal import wrong
 
 if TYPE_CHECKING:
@@ -54,12 +62,15 @@ def complete(
     method: MethodOption = "importance",
     samples: SamplesOption = None,
     seed: SeedOption = 0,
+    drop: DropOption = None,
+    label: LabelOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Hide a part of known rows, or add noise, and have the model complete them: input, draws, mean and truth.
 
     With --mask left an image is inpainted; with grid:2 its resolution is doubled; with --noise it is denoised. The
-    error is that of the mean, on the values that were hidden or noisy.
+    error is that of the mean, on the values that were hidden or noisy. Values that are missing stay unknown: they are
+    completed, and not judged.
     """
     from aevb.cli.bar import bar
     from aevb.cli.common import load_run, rows_for
@@ -74,7 +85,7 @@ def complete(
     chosen = make_method(method, samples)
     model = load_run(run)
     check_picture(out, model)
-    x, _ = rows_for(model, data, data_dir, allow_missing=False)
+    x, _ = rows_for(model, data, data_dir, drop=drop, label=label)
     channel = None if noise is None else make_noise(noise, model)
     truth = model.given(x)
     hidden = hidden_cells(mask or "", model, min(n, len(x)), seed) if mask else None
@@ -149,13 +160,15 @@ def _errors(seen: Any, mean: Any, truth: Any, *, binary: bool) -> "Table":
     Args:
         seen: the rows that were completed; NaN for a value that was hidden.
         mean: what they were completed with.
-        truth: all rows, of which these are the first.
+        truth: all rows, of which these are the first; NaN for a value that was never known, which judges nobody.
         binary: whether a value's mean is the probability that it is 1.
     """
     import numpy as np
     from rich.table import Table
 
-    hidden, x = np.isnan(seen), truth[: len(seen)]
+    x = truth[: len(seen)]
+    known = ~np.isnan(x)
+    hidden, noisy = np.isnan(seen) & known, ~np.isnan(seen)
     table = Table("values", "predicted by", "RMSE", *(["log loss, nats"] if binary else []))
     for column in table.columns[2:]:
         column.justify = "right"
@@ -177,8 +190,8 @@ def _errors(seen: Any, mean: Any, truth: Any, *, binary: bool) -> "Table":
     if not np.isnan(left).all(axis=0).any():  # of a column hidden everywhere there is no mean
         columns = np.broadcast_to(np.nanmean(left, axis=0), x.shape)
         add(hidden, count, "column means of what was not hidden", columns)
-    if not np.array_equal(seen[~hidden], x[~hidden]):
-        count = f"{int((~hidden).sum()):,} noisy"
-        add(~hidden, count, "the model", mean)
-        add(~hidden, count, "the noisy value itself", seen, probability=False)
+    if not np.array_equal(seen[noisy], x[noisy]):
+        count = f"{int(noisy.sum()):,} noisy"
+        add(noisy, count, "the model", mean)
+        add(noisy, count, "the noisy value itself", seen, probability=False)
     return table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aevb.cli.options import DataDirOption, RunArgument, help_text
+from aevb.cli.options import DataDirOption, DropOption, LabelOption, RunArgument, help_text
 
 if TYPE_CHECKING:
     from aevb.evaluation import Evaluation
@@ -55,6 +55,8 @@ def evaluate(
         ),
     ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    drop: DropOption = None,
+    label: LabelOption = None,
     data_dir: DataDirOption = None,
     seed: Annotated[
         int,
@@ -76,7 +78,7 @@ def evaluate(
     for name in methods:
         make_method(name, samples)  # a wrong one is told before anything is loaded
     model, folder = load_run(run), RunFolder(run)
-    x, x_train, which = _rows(folder, model, data, data_dir)
+    x, x_train, which = _rows(folder, model, data, data_dir, drop, label)
     if rows is not None and rows < len(x):
         x, which = x[random_rows(len(x), rows, seed)], f"{which}, {rows:,} of {len(x):,} at random"
     about = {"methods": methods, "n_samples": samples, "slow_rows": slow_rows, "seed": seed}
@@ -88,7 +90,12 @@ def evaluate(
 
 
 def _rows(
-    folder: Any, model: "TrainedModel", data: str | None, data_dir: Path | None
+    folder: Any,
+    model: "TrainedModel",
+    data: str | None,
+    data_dir: Path | None,
+    drop: str | None,
+    label: str | None,
 ) -> tuple[Any, Any, str]:
     """The rows, the training rows to compare with if there are any, and what the rows are."""
     from aevb.cli.common import rows_for
@@ -100,7 +107,7 @@ def _rows(
             f"{folder.path} is a model without its run, which knows no test rows: name the data"
         )
     if data is not None:
-        x, _ = rows_for(model, data, data_dir)
+        x, _ = rows_for(model, data, data_dir, drop=drop, label=label)
         try:
             x_train = load_dataset(model.recipe, data_dir).x_train if folder.holds_run else None
         except (AevbError, OSError) as error:

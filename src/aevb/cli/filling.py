@@ -82,6 +82,6 @@ def _unreliable(found: "Imputation") -> list[str]:
         if "effective_samples" in found.diagnostics
         else "chains have not come to agree"
     )
-    numbers = ", ".join(str(row + 1) for row in where[:SHOWN_ROWS]) + ", ..." * (bad > SHOWN_ROWS)
-    rows = f"Of {len(found.reliable):,} rows {bad:,} cannot be relied on, as {what} (number {numbers})"
+    numbers = ", ".join(str(row) for row in where[:SHOWN_ROWS]) + ", ..." * (bad > SHOWN_ROWS)
+    rows = f"Of {len(found.reliable):,} rows {bad:,} cannot be relied on, as {what} (row {numbers}, counted from 0)"
     return [f"{rows}: try a larger --samples, or another --method."]

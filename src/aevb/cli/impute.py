@@ -14,10 +14,20 @@ from aevb.cli.filling import (
     make_method,
     warnings_about,
 )
-from aevb.cli.options import DataDirOption, RunArgument, TableOption, help_text
+from aevb.cli.options import (
+    DataDirOption,
+    DropOption,
+    KeepOption,
+    LabelOption,
+    RunArgument,
+    TableOption,
+    help_text,
+    listed,
+)
 from aevb.cli.terminal import say
 
 if TYPE_CHECKING:
+    from aevb.datasets import Keys
     from aevb.inference import Imputation
     from aevb.trained import TrainedModel
 
@@ -40,25 +50,31 @@ def impute(
     method: MethodOption = "importance",
     samples: SamplesOption = None,
     seed: SeedOption = 0,
+    drop: DropOption = None,
+    label: LabelOption = None,
+    keep: KeepOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     r"""Fill in missing values: with their mean given the row's other values, and by draws.
 
     A .npz file holds the completed rows x, the standard deviations sd of what was filled in, the draws if any were
     wanted, and whether each row is reliable. Beside a .csv or .npy file F go F-sd, and F-draw1, F-draw2 and so on, each
-    a complete table. Values that were observed come back as they were. Only the columns of the model are written.
+    a complete table. Values that were observed come back as they were. Columns of --keep come first, labels last.
     """
     from aevb.cli.bar import bar
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out
+    from aevb.datasets import read_keys
 
-    check_out(out, picture=False, source=data)
+    check_out(out, picture=False, source=data, keep=keep)
     chosen = make_method(method, samples)
     model = load_run(run)
-    x, y = rows_for(model, data, data_dir, allow_missing=True)
+    x, y = rows_for(model, data, data_dir, allow_missing=True, drop=drop, label=label, keep=keep)
+    keys = read_keys(data, listed(keep), len(x), **model.recipe.reading)
+    labels = {} if y is None else {label or model.recipe.label or "label": y}
     with bar("imputing") as show:
         found = model.impute(x, chosen, draws, seed, show=show)
-    _write(out, model, found, y)
+    _write(out, model, found, keys, labels)
     for line in _said(x, found, model, out, draws, method):
         say(line)
 
@@ -68,18 +84,18 @@ def beside(path: Path, what: str) -> Path:
     return path.with_name(f"{path.stem}-{what}{path.suffix}")
 
 
-def _write(out: Path, model: "TrainedModel", found: "Imputation", label: Any) -> None:
+def _write(out: Path, model: "TrainedModel", found: "Imputation", keys: "Keys", labels: "Keys") -> None:
     from aevb.cli.output import write_table
 
     names = model.feature_names
     if out.suffix.lower() == ".npz":
-        about = {"sd": found.sd, "draws": found.draws, "reliable": found.reliable, "label": label}
-        write_table(out, found.mean, names, **about)
+        about = {"sd": found.sd, "draws": found.draws, "reliable": found.reliable}
+        write_table(out, found.mean, names, keys, labels, **about)
         return
-    write_table(out, found.mean, names)
-    write_table(beside(out, "sd"), found.sd, names)
+    write_table(out, found.mean, names, keys, labels)
+    write_table(beside(out, "sd"), found.sd, names, keys)
     for i, draw in enumerate([] if found.draws is None else found.draws, 1):
-        write_table(beside(out, f"draw{i}"), draw, names)
+        write_table(beside(out, f"draw{i}"), draw, names, keys, labels)
 
 
 def _said(

@@ -96,15 +96,15 @@ def _chosen(names: list[str] | None) -> list[str]:
 def _run(name: str, seed: int, draws: int | None, data_dir: Path | None) -> "Problem":
     from aevb.experiments.gradients import PROBLEMS
 
-    def say(line: str) -> None:
+    def tell(line: str) -> None:
         say(f"{name}: {line}", err=True)
 
     options: dict[str, Any] = {} if draws is None else {"n_draws": draws}
     if name == "mnist":
         options = {"data_dir": data_dir}
         options |= {} if draws is None else {"n_draws": max(MIN_MNIST_DRAWS, draws // MNIST_SHARE)}
-    result = PROBLEMS[name](seed, say=say, **options)
-    say(f"done in {result.seconds:.0f} s")
+    result = PROBLEMS[name](seed, say=tell, **options)
+    tell(f"done in {result.seconds:.0f} s")
     return result
 
 

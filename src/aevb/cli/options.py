@@ -37,6 +37,33 @@ DataDirOption = Annotated[
 ]
 
 
+DropOption = Annotated[
+    str | None,
+    typer.Option("--drop", help="CSV columns to leave out, separated by commas.", show_default=False),
+]
+LabelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label",
+        help=help_text("CSV column with labels, which is no data.", "as in training"),
+        show_default=False,
+    ),
+]
+KeepOption = Annotated[
+    str | None,
+    typer.Option(
+        "--keep",
+        help="CSV columns, such as an id, or arrays of an .npz file to write beside the rows, separated by commas.",
+        show_default=False,
+    ),
+]
+
+
+def listed(names: str | None) -> tuple[str, ...]:
+    """The names in an option that takes several, separated by commas."""
+    return tuple(part.strip() for part in (names or "").split(",") if part.strip())
+
+
 def recipe_parameters() -> list[inspect.Parameter]:
     """A keyword parameter for every setting of a recipe but `data`, None where the user does not give it."""
     return [

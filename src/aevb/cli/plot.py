@@ -19,4 +19,4 @@ def plot(run: RunArgument, data_dir: DataDirOption = None) -> None:
         )
     dataset = load_dataset(model.recipe, data_dir)
     for path in draw_figures(model, dataset, read_records(folder), folder.figures):
-        say(path)
+        say(str(path))

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aevb.cli.options import PATH, DataArgument, DataDirOption, RunArgument, help_text
+from aevb.cli.options import (
+    PATH,
+    DataArgument,
+    DataDirOption,
+    DropOption,
+    KeepOption,
+    LabelOption,
+    RunArgument,
+    help_text,
+    listed,
+)
 
 if TYPE_CHECKING:
     from aevb.trained import TrainedModel
@@ -29,6 +39,9 @@ def score(
             show_default=False,
         ),
     ] = 2000,
+    drop: DropOption = None,
+    label: LabelOption = None,
+    keep: KeepOption = None,
     data_dir: DataDirOption = None,
     seed: Annotated[
         int,
@@ -44,17 +57,19 @@ def score(
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, write_table
     from aevb.cli.stages import stages
+    from aevb.datasets import read_keys
     from aevb.evaluation import score_rows
     from aevb.inference import Importance
 
-    check_out(out, picture=False, source=data)
+    check_out(out, picture=False, source=data, keep=keep)
     model = load_run(run)
-    x, _ = rows_for(model, data, data_dir)
+    x, _ = rows_for(model, data, data_dir, drop=drop, label=label, keep=keep)
+    keys = read_keys(data, listed(keep), len(x), **model.recipe.reading)
     x_train, reason = _training_rows(run, model, training_rows, data_dir)
     with stages() as show:
         scores = score_rows(model, x, Importance(samples), x_train, training_rows, seed, show)
     columns = scores.columns(is_normalized=model.is_normalized)
-    write_table(out, scores.table(), tuple(columns), **columns)
+    write_table(out, scores.table(), tuple(columns), keys, None, **columns)
     for line in _said(scores, model, out, reason, gaps=has_missing(x)):
         typer.echo(line)
 

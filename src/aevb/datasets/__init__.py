@@ -3,6 +3,7 @@
 from aevb.datasets.checks import check_observed, check_rows, check_support, name_cell
 from aevb.datasets.dataset import Dataset, split_rows
 from aevb.datasets.independent import independent_log_likelihood
+from aevb.datasets.keys import Keys, read_keys
 from aevb.datasets.loading import Rows, load, load_rows
 from aevb.datasets.reading import Reading, check_encoding
 from aevb.datasets.scaling import Scaling
@@ -13,6 +14,7 @@ __all__ = [
     "NAMES",
     "Dataset",
     "DatasetInfo",
+    "Keys",
     "Reading",
     "Rows",
     "Scaling",
@@ -27,5 +29,6 @@ __all__ = [
     "load",
     "load_rows",
     "name_cell",
+    "read_keys",
     "split_rows",
 ]

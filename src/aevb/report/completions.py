@@ -103,5 +103,5 @@ def _coloured(hidden: Bool[np.ndarray, "height width"]) -> Real[np.ndarray, "hei
 
 
 def _limits(x: Images, value_range: Range | None) -> tuple[float, float]:
-    low, high = (float(value) for value in value_range or (x.min(), x.max()))
+    low, high = (float(value) for value in value_range or (np.nanmin(x), np.nanmax(x)))  # NaN: never known
     return (low, high) if low < high else (low - 0.5, low + 0.5)
