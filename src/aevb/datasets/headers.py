@@ -75,7 +75,8 @@ class _Sample:
                 numbers[place] = cells.number(rows[place[0]][place[1]])
             except ValueError:
                 is_text[place] = True
-        return cls(numbers, is_text.any(axis=0), ~np.isnan(numbers).any(axis=0) & bool(rows))
+        is_all_numbers = ~np.isnan(numbers).any(axis=0) & bool(rows)
+        return cls(numbers, np.asarray(is_text.any(axis=0)), np.asarray(is_all_numbers))
 
 
 def _increases(names: np.ndarray) -> bool:
