@@ -70,11 +70,12 @@ class _Sample:
     def of(cls, rows: Sequence[Sequence[str]], n_columns: int, cells: Cells) -> "_Sample":
         numbers = np.full((len(rows), n_columns), np.nan)
         is_text = np.zeros(numbers.shape, bool)
-        for place in np.ndindex(numbers.shape):
-            try:
-                numbers[place] = cells.number(rows[place[0]][place[1]])
-            except ValueError:
-                is_text[place] = True
+        for i, row in enumerate(rows):
+            for j, cell in enumerate(row):
+                try:
+                    numbers[i, j] = cells.number(cell)
+                except ValueError:
+                    is_text[i, j] = True
         is_all_numbers = ~np.isnan(numbers).any(axis=0) & bool(rows)
         return cls(numbers, np.asarray(is_text.any(axis=0)), np.asarray(is_all_numbers))
 
