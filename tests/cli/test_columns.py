@@ -50,7 +50,7 @@ def test_keys_are_carried_in_the_first_columns(table_run, more, tmp_path, comman
 
 
 def test_what_was_imputed_can_take_the_place_of_the_original(table_run, more, tmp_path):
-    source, ids = more
+    source, _ = more
     header, rows = read(source)
     rows = [row for row in rows if row]
     rows[2][2] = ""  # one weight
@@ -92,7 +92,9 @@ def test_keys_are_arrays_of_an_archive_and_come_out_of_one(table_run, more, tmp_
 
 
 @pytest.mark.parametrize("command", ["evaluate", "score", "encode", "reconstruct", "impute", "complete"])
-def test_every_command_leaves_out_what_the_model_does_not_know_and_says_so(table_run, more, tmp_path, command):
+def test_every_command_leaves_out_what_the_model_does_not_know_and_says_so(
+    table_run, more, tmp_path, command
+):
     told = aevb(
         command,
         table_run,
