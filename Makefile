@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= runs/demo
 
-.PHONY: demo test test-long lint format bench speedrun clean
+.PHONY: demo test test-long fuzz lint format bench speedrun clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aevb train mnist --out $(DEMO) --overwrite
@@ -14,6 +14,10 @@ test: $(VENV)/.installed-dev
 
 test-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto -m long
+
+# 2,000 damaged files, the same every time: about a minute.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python tests/fuzz_files.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

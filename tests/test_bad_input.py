@@ -36,6 +36,10 @@ def place(tmp_path_factory):
     (folder / "typo.toml").write_text("latnets = 3\n")
     (folder / "broken.toml").write_text("latents = = 3\n")
     (folder / "number.toml").write_text("data = 3\n")
+    (folder / "deep.toml").write_text("hidden = " + "[" * 3000 + "]" * 3000)
+    (folder / "digits.toml").write_text("seed = " + "9" * 4400)
+    (folder / "hex.toml").write_text("seed = 0x" + "f" * 5000)
+    (folder / "latin.toml").write_bytes(b'data = "\xe4"')
     (folder / "other").mkdir()
     (folder / "other" / "precious.txt").write_text("keep me")
     with pytest.MonkeyPatch.context() as patch:
@@ -82,6 +86,13 @@ TRAIN = [
     ("digits --config broken.toml", "not valid TOML"),
     ("--config number.toml", "data = 3"),
     ("digits --config absent", "mnist-fast"),
+    ("digits --config deep.toml", "nested too deeply"),
+    ("digits --config digits.toml", "digits.toml is not valid TOML"),
+    ("digits --config hex.toml", "seed = <int>:"),
+    ("digits --config latin.toml", "latin.toml is not valid TOML"),
+    ("digits --header no", "is no file to be read in some way: leave header out"),
+    ("table.csv --encoding utf-9", "no text encoding 'utf-9'"),
+    ("~nosuchuser/x.csv", "no home folder is known"),
     ("digits --out table.csv", "a file of that name"),
     ("digits --out table.csv/run", "part of the path is a file"),
     ("digits --out other --overwrite", "stays as it is"),
@@ -147,6 +158,8 @@ DAMAGE = [
     (lambda run: (run / "model" / "weights.safetensors").unlink(), "sample {} --out x.npy", "is missing"),
     (lambda run: shutil.rmtree(run / "model"), "evaluate {}", "--resume --out"),
     (edit("metrics.jsonl", lambda b: b + b"{"), "plot {}", "metrics.jsonl is damaged"),
+    (edit("metrics.jsonl", lambda b: b + b"[" * 100_000), "plot {}", "metrics.jsonl is damaged"),
+    (edit("metrics.jsonl", lambda b: b + b"[]"), "plot {}", "a line is no record"),
     (
         edit("recipe.toml", lambda b: b + b"colour = 3\n"),
         "train --resume --out {}",

@@ -24,6 +24,7 @@ from pydantic import (
 from aevb.datasets.reading import READING_OPTIONS, check_encoding
 from aevb.errors import InvalidRecipeError
 
+MOST_SHOWN = 100  # characters of a wrong value
 # Settings that mean something to these objectives only; `auto` is the score function for discrete codes.
 USED_BY = {
     "baseline": ("score-function", "auto"),
@@ -367,7 +368,16 @@ def _explain(error: Any, names: Mapping[str, str]) -> str:
         advice = f"did you mean {close[0]!r}? " if close else ""
         return f"unknown setting {name!r} ({advice}Known: {', '.join(Recipe.model_fields)})"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{name} = {error['input']!r}: {message}" if name else message
+    return f"{name} = {_shown(error['input'])}: {message}" if name else message
+
+
+def _shown(value: Any) -> str:
+    """What was given, unless it is too large to be written out."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def read_settings(source: str) -> dict[str, Any]:
@@ -379,13 +389,15 @@ def read_settings(source: str) -> dict[str, Any]:
     bundled = {entry.name.removesuffix(".toml"): entry for entry in files("aevb.recipes").iterdir()}
     bundled = {name: entry for name, entry in bundled.items() if entry.name.endswith(".toml")}
     try:
-        text = bundled[source].read_text() if source in bundled else Path(source).read_text()
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidRecipeError(f"{source} is not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
+        entry = bundled[source] if source in bundled else Path(source)
+        return tomllib.loads(entry.read_text(encoding="utf-8"))
+    except OSError as error:
         names = ", ".join(sorted(bundled)) or "there are none"
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = error.strerror or str(error)
         raise InvalidRecipeError(
             f"no recipe {source!r}: not a file that can be read ({reason}), nor a bundled recipe ({names})"
         ) from None
+    except RecursionError:
+        raise InvalidRecipeError(f"{source} is not valid TOML: it is nested too deeply") from None
+    except ValueError as error:  # of the parser, of the encoding, or a number with too many digits
+        raise InvalidRecipeError(f"{source} is not valid TOML: {error}") from None

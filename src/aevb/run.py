@@ -317,8 +317,11 @@ def read_records(folder: RunFolder) -> list[dict[str, Any]]:
     """
     content = folder.metrics.read_bytes()
     try:
-        return [json.loads(line) for line in content.splitlines()]
-    except ValueError as error:
+        records = [json.loads(line) for line in content.splitlines()]
+        if not all(isinstance(record, dict) for record in records):
+            raise ValueError("a line is no record")
+        return records
+    except (ValueError, RecursionError) as error:
         raise InvalidModelFileError(
             f"{folder.metrics} is damaged: {error}. `aevb train --resume --out {folder.path}` writes it anew."
         ) from None

@@ -351,7 +351,7 @@ class TrainedModel:
                 tuple(about["history"]),
             )
             wrong = [what for what, right in model._consistent() if not right]
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # what belongs to the model may be anything
             raise InvalidModelFileError(f"{path} does not describe a trained model: {error!r}") from None
         if wrong:
             raise InvalidModelFileError(f"{path} contradicts itself: {', '.join(wrong)}")

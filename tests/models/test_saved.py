@@ -245,6 +245,13 @@ def decoder_of(document):
     return document["autoencoder"]["fields"]["model"]["fields"]["decoder"]["fields"]
 
 
+def nested(depth):
+    tree = {}
+    for _ in range(depth):
+        tree = {"list": [tree]}
+    return tree
+
+
 CHANGES = {
     "another version": lambda d: d.update(version=1),
     "another format": lambda d: d.update(format="other"),
@@ -270,6 +277,8 @@ CHANGES = {
     "absurdly many latents": lambda d: d["autoencoder"]["fields"]["model"]["fields"]["prior"][
         "fields"
     ].update(n_latents=10**30),
+    "a number beyond single precision": lambda d: decoder_of(d)["loc"]["fields"].update(bias=-(10**30)),
+    "nothing but nesting": lambda d: d.update(autoencoder=nested(300)),
     "a constant in words": lambda d: d["autoencoder"]["fields"]["model"]["fields"]["log_scale"][
         "fields"
     ].update(value="none"),
@@ -301,6 +310,15 @@ def test_weights_of_another_shape_are_refused(path, shape):
     arrays[name] = np.zeros(shape, np.float32)
     rewrite(path, lambda document: None, arrays)
     with pytest.raises(InvalidModelFileError, match=r"model\.json"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64])
+def test_weights_that_are_not_real_are_refused(path, dtype):
+    arrays = dict(safetensors.numpy.load_file(path / "weights.safetensors"))
+    arrays["model.decoder.loc.bias"] = arrays["model.decoder.loc.bias"].astype(dtype)
+    rewrite(path, lambda document: None, arrays)
+    with pytest.raises(InvalidModelFileError, match=r"model\.decoder\.loc\.bias are not real numbers"):
         load_model(path)
 
 

@@ -72,7 +72,10 @@ def encode(
     check_out(out, picture=False, source=data, keep=keep)
     model = load_run(run)
     x, y = rows_for(model, data, data_dir, drop=drop, label=label, keep=keep)
-    keys, names = read_keys(data, listed(keep), len(x)), [f"z{j + 1}" for j in range(model.code_width)]
+    keys, names = (
+        read_keys(data, listed(keep), len(x), **model.recipe.reading),
+        [f"z{j + 1}" for j in range(model.code_width)],
+    )
     write_table(out, model.encode(x), names, keys, label=y)
     say(f"{len(x):,} codes in {out}")
 
@@ -121,7 +124,7 @@ def reconstruct(
     check_picture(out, model)
     x, _ = rows_for(model, data, data_dir, drop=drop, label=label, keep=keep)
     if not is_picture(out) or model.image_shape is None:
-        keys = read_keys(data, listed(keep), len(x))
+        keys = read_keys(data, listed(keep), len(x), **model.recipe.reading)
         say(write_model_rows(out, model, model.reconstruct(x), "Reconstructions", keys))
         return
     shown = x[:MOST_RECONSTRUCTIONS]

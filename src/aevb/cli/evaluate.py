@@ -133,7 +133,7 @@ def _own_rows(folder: Any, model: "TrainedModel", data_dir: Path | None) -> _Giv
 
 
 def _other_rows(
-    folder: Any, model: "TrainedModel", data: str, data_dir: Path | None, **columns: str | None
+    folder: Any, model: "TrainedModel", data: str, data_dir: Path | None, **columns: Any
 ) -> _Given:
     """Rows that somebody named, and which of them the run had."""
     from aevb.cli.common import rows_for

@@ -72,7 +72,7 @@ def impute(
     chosen = make_method(method, samples)
     model = load_run(run)
     x, y = rows_for(model, data, data_dir, allow_missing=True, drop=drop, label=label, keep=keep)
-    keys = read_keys(data, listed(keep), len(x))
+    keys = read_keys(data, listed(keep), len(x), **model.recipe.reading)
     labels = {} if y is None else {label or model.recipe.label or "label": y}
     with bar("imputing") as show:
         found = model.impute(x, chosen, draws, seed, show=show)

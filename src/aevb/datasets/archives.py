@@ -72,7 +72,7 @@ class Archive:
         """What a member says of itself; None where it is damaged, or nothing that can be read."""
         try:
             with self._archive.open(self._member(name)) as file:
-                return _claim(file)
+                return _claim(file)  # pyright: ignore[reportArgumentType]
         except Exception:  # a member that nobody asked for may be anything
             return None
 
@@ -85,7 +85,7 @@ class Archive:
         with _named(self.path):
             member = self._member(name)
             with self._archive.open(member) as file:
-                return _read_array(file, member.file_size)
+                return _read_array(file, member.file_size)  # pyright: ignore[reportArgumentType]
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         member = self._archive.getinfo(f"{name}.npy")

@@ -11,8 +11,8 @@ NO_VALUE = frozenset(
 _TRUTH = {"true": 1.0, "false": 0.0}
 # Digits in groups of three, by what stands between them; a space, a thin one or an apostrophe goes with both.
 _GROUPED = {
-    "point": re.compile(r"[-+]?\d{1,3}([, \u00a0\u202f'’])\d{3}(\1\d{3})*(\.\d*)?([eE][-+]?\d+)?"),
-    "comma": re.compile(r"[-+]?\d{1,3}([. \u00a0\u202f'’])\d{3}(\1\d{3})*(,\d*)?([eE][-+]?\d+)?"),
+    "point": re.compile(r"[-+]?[1-9]\d{0,2}([, \u00a0\u202f'’])\d{3}(\1\d{3})*(\.\d*)?([eE][-+]?\d+)?"),
+    "comma": re.compile(r"[-+]?[1-9]\d{0,2}([. \u00a0\u202f'’])\d{3}(\1\d{3})*(,\d*)?([eE][-+]?\d+)?"),
 }
 _WITH_COMMA = re.compile(r"[-+]?(\d+(,\d*)?|,\d+)([eE][-+]?\d+)?")
 

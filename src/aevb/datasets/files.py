@@ -1,7 +1,7 @@
 """The user's own files as they are: nothing held out, the cells not yet checked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,6 @@ class Content:
         image_shape: `(height, width)` where rows are images.
         feature_names: names of the columns.
         lines: the line of each row of a table.
-        kept: the text of other columns, by name.
         notes: what was taken for what.
     """
 
@@ -45,41 +44,35 @@ class Content:
     image_shape: tuple[int, int] | None = None
     feature_names: tuple[str, ...] | None = None
     lines: np.ndarray | None = None
-    kept: dict[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def read_file(
-    path: Path, reading: Reading, *, expected: Sequence[str] = (), keep: Sequence[str] = ()
-) -> Content:
+def read_file(path: Path, reading: Reading, *, expected: Sequence[str] = ()) -> Content:
     """Reads a file as it is.
 
     Args:
         path: a file that ends in one of `ENDINGS`; a table also with `.gz` added.
         reading: how.
         expected: names that a table's header would hold, where they are known.
-        keep: columns of a table whose text is wanted, too.
 
     Raises:
         InvalidDataError: the file cannot be read as numbers, with the place and the reason.
         InvalidRecipeError: an option that does not go with such a file.
     """
     ending = path.suffix.lower()
-    is_table = ending in TABLES or (ending == ".gz" and Path(path.stem).suffix.lower() in TABLES)
-    if not is_table and ending not in ARRAYS:
+    if not is_table(path) and ending not in ARRAYS:
         raise InvalidDataError(
             f"{path}: aevb reads files that end in {', '.join(ENDINGS)} (tables also with .gz), not in "
             f"{quoted(path.suffix)}."
         )
-    _refuse_options(path, reading, is_table, keep)
-    if is_table:
-        table = read_csv(path, reading, expected=expected, keep=keep)
+    _refuse_options(path, reading)
+    if is_table(path):
+        table = read_csv(path, reading, expected=expected)
         content = Content(
             table.x,
             table.y,
             feature_names=table.feature_names,
             lines=table.lines,
-            kept=dict(table.kept),
             notes=table.notes,
         )
     else:
@@ -94,10 +87,16 @@ def read_file(
     )
 
 
-def _refuse_options(path: Path, reading: Reading, is_table: bool, keep: Sequence[str]) -> None:
+def is_table(path: Path) -> bool:
+    """Whether a file is a table, by its name."""
+    ending = path.suffix.lower()
+    return ending in TABLES or (ending == ".gz" and Path(path.stem).suffix.lower() in TABLES)
+
+
+def _refuse_options(path: Path, reading: Reading) -> None:
     if reading.optional:
         return
-    if not is_table and (reading.label is not None or reading.drop or keep):
+    if not is_table(path) and (reading.label is not None or reading.drop):
         raise InvalidRecipeError(f"{path}: columns can be named in a table (CSV) only.")
     if reading.array is not None and path.suffix.lower() != ".npz":
         raise InvalidRecipeError(f"{path}: an array can be named in an .npz file only: leave `array=` out.")

@@ -2,18 +2,25 @@
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from aevb.datasets.cells import Cells
 
-# Rows below the first one that are looked at.
-SAMPLE_ROWS = 200
+# Rows below the first one that are looked at: fewer where rows are long, but no less than the second number.
+SAMPLE_CELLS, MOST_SAMPLE_ROWS, LEAST_SAMPLE_ROWS = 4000, 200, 20
 # So many equally spaced whole numbers stand beside each other by design; so many rows show how a column's values lie.
 LONG_RUN, FEW_ROWS, MANY_ROWS = 6, 3, 20
 # The share of a sample that may be an exception to what holds of it.
 EXCEPTIONS = 0.1
 _WHOLE = re.compile(r"[-+]?\d+(\.0*)?")
+
+
+def sample_rows(n_columns: int) -> int:
+    """How many rows below the first are to be looked at."""
+    return min(MOST_SAMPLE_ROWS, max(LEAST_SAMPLE_ROWS, SAMPLE_CELLS // max(1, n_columns)))
 
 
 def is_header(
@@ -36,18 +43,48 @@ def is_header(
     """
     if expected and set(expected) <= {name.strip() for name in first}:
         return True
-    columns = list(zip(*below, strict=True)) or [()] * len(first)
-    is_text = [cells.is_text(cell) for cell in first]
-    is_number = [cells.is_number(cell) for cell in first]
-    if any(is_text) and not any(is_number):
+    is_text = np.array([cells.is_text(cell) for cell in first])
+    is_number = np.array([cells.is_number(cell) for cell in first])
+    if is_text.any() and not is_number.any():
         return True
-    numbers_below = [bool(column) and all(map(cells.is_number, column)) for column in columns]
-    if any(text and numbers for text, numbers in zip(is_text, numbers_below, strict=True)):
+    if not (is_text.any() or not first[0].strip() or _increases(np.array(first)[is_number])):
+        return False  # as most rows of data
+    data = _Sample.of(below, len(first), cells)
+    if (is_text & data.is_all_numbers).any():
         return True
-    if not first[0].strip() and counts_rows(columns[0]) and any(numbers_below[1:]):
+    if not first[0].strip() and counts_rows([row[0] for row in below]) and data.is_all_numbers[1:].any():
         return True
-    named = [j for j, column in enumerate(columns) if is_number[j] and not any(map(cells.is_text, column))]
-    return len(named) > 1 and _is_run_over_data([first[j] for j in named], [columns[j] for j in named], cells)
+    named = is_number & ~data.is_text
+    return bool(named.sum() > 1) and _is_run_over_data(np.array(first)[named], data.numbers[:, named])
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Some rows of cells: their numbers, NaN for what is none; and which columns hold text, or numbers throughout."""
+
+    numbers: Float[np.ndarray, "rows columns"]
+    is_text: Bool[np.ndarray, " columns"]
+    is_all_numbers: Bool[np.ndarray, " columns"]
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[str]], n_columns: int, cells: Cells) -> "_Sample":
+        numbers = np.full((len(rows), n_columns), np.nan)
+        is_text = np.zeros(numbers.shape, bool)
+        for i, row in enumerate(rows):
+            for j, cell in enumerate(row):
+                try:
+                    numbers[i, j] = cells.number(cell)
+                except ValueError:
+                    is_text[i, j] = True
+        is_all_numbers = ~np.isnan(numbers).any(axis=0) & bool(rows)
+        return cls(numbers, np.asarray(is_text.any(axis=0)), np.asarray(is_all_numbers))
+
+
+def _increases(names: np.ndarray) -> bool:
+    """Whether there are several names, all whole numbers, each larger than the one before."""
+    if len(names) < 2 or not all(_WHOLE.fullmatch(name.strip()) for name in names):
+        return False
+    return bool((np.diff(names.astype(float)) > 0).all())
 
 
 def counts_rows(column: Sequence[str]) -> bool:
@@ -65,25 +102,25 @@ def names_rows(column: Sequence[str], cells: Cells) -> bool:
     return not alike and all(_WHOLE.fullmatch(word) or cells.is_text(word) for word in words)
 
 
-def _is_run_over_data(first: list[str], below: Sequence[Sequence[str]], cells: Cells) -> bool:
+def _is_run_over_data(first: np.ndarray, data: Float[np.ndarray, "rows columns"]) -> bool:
     """Whether whole numbers increase along the first row, and are unlikely to be one more row of the data below."""
-    if not below[0] or not all(_WHOLE.fullmatch(cell.strip()) for cell in first):
+    if not len(data) or not _increases(first):
         return False
-    names = np.array([cells.number(cell) for cell in first])
-    data = np.array([[cells.number(cell) for cell in column] for column in below]).T
+    names = first.astype(float)
     n_rows, n_columns = data.shape
     steps = np.diff(names)
-    if not (steps > 0).all():
-        return False
+    even = bool((steps == steps[0]).all())
     whole, observed = data == np.trunc(data), ~np.isnan(data)
-    alike = whole.all(axis=1) & (np.diff(data, axis=1) > 0).all(axis=1)
+    steps_below = np.diff(data, axis=1)
+    alike = whole.all(axis=1) & (steps_below > 0).all(axis=1)
+    if even:
+        alike &= (steps_below == steps_below[:, :1]).all(axis=1)
     if alike.mean() > EXCEPTIONS or not observed.any(axis=0).all():
         return False
     if whole.sum() <= EXCEPTIONS * observed.sum():
         return True
     if n_rows < FEW_ROWS:
         return False
-    even = bool((steps == steps[0]).all())
     if even and (n_columns >= LONG_RUN or not whole.any(axis=0).all()):
         return True
     return _lies_outside(names, data)

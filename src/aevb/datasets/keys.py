@@ -1,28 +1,35 @@
 """Columns that name rows and are no data: read as text, to be carried beside what is made of the rows."""
 
 import difflib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
+from aevb.datasets.archives import open_archive
+from aevb.datasets.files import is_table
+from aevb.datasets.reading import Reading
 from aevb.datasets.sources import NAMES
-from aevb.datasets.tables import _first_row, _is_number, _read_text, _rows
-from aevb.errors import AevbError, InvalidDataError, InvalidRecipeError
+from aevb.datasets.tables import lay_out
+from aevb.datasets.text import read_text
+from aevb.datasets.wording import names_listed, quoted
+from aevb.errors import InvalidDataError, InvalidRecipeError
 from aevb.storage import expanded
 
 Keys = dict[str, Shaped[np.ndarray, " rows"]]
 
 
-def read_keys(source: str | Path, columns: Sequence[str], n_rows: int) -> Keys:
+def read_keys(source: str | Path, columns: Sequence[str], n_rows: int, **reading: Any) -> Keys:
     r"""The named columns of a table, as the text that they are there; or arrays of an `.npz` file.
 
     Args:
         source: the file that the rows are from.
         columns: names, or numbers from 0 in a table without a header.
         n_rows: how many rows were read from it.
+        reading: how they were, see `aevb.datasets.Reading`.
 
     Returns:
         A value for each row by name, in the order of `columns`; text out of a table.
@@ -39,13 +46,14 @@ def read_keys(source: str | Path, columns: Sequence[str], n_rows: int) -> Keys:
     """
     if not columns:
         return {}
-    ending = Path(source).suffix.lower()
-    if source in NAMES or ending not in (".csv", ".tsv", ".npz"):
+    path = expanded(source)
+    is_archive = path.suffix.lower() == ".npz"
+    if source in NAMES or not (is_archive or is_table(path)):
         raise InvalidRecipeError(
             f"{source} has no columns with names to keep: `keep=` takes those of a table (CSV) or the arrays of an .npz"
         )
-    path = expanded(source)
-    keys = _arrays(path, columns) if ending == ".npz" else _columns(path, columns)
+    how = replace(Reading(**reading), label=None, drop=(), optional=True)
+    keys = _arrays(path, columns) if is_archive else _columns(path, columns, how)
     for name, values in keys.items():
         if values.shape != (n_rows,):
             raise InvalidDataError(
@@ -54,41 +62,24 @@ def read_keys(source: str | Path, columns: Sequence[str], n_rows: int) -> Keys:
     return keys
 
 
-def _columns(path: Path, columns: Sequence[str]) -> Keys:
-    text = _read_text(path)
-    first, delimiter = _first_row(text, path)
-    header = any(cell.strip() for cell in first) and not any(_is_number(cell) for cell in first)
-    names = [cell.strip() if header else str(i) for i, cell in enumerate(first)]
-    places = [_place(names, column, path) for column in columns]
-    rows = _rows(text, delimiter, path)
-    if header:
-        next(rows)
-    whole = [row for _, row in rows if len(row) == len(names)]  # others are blank, or have been refused
-    return {names[i]: np.array([row[i].strip() for row in whole], dtype=np.str_) for i in places}
+def _columns(path: Path, columns: Sequence[str], reading: Reading) -> Keys:
+    layout, _ = lay_out(read_text(path, reading.encoding), reading)
+    places = [_place(layout.names, column, path) for column in columns]
+    rows = [row for _, row in layout.body.rows()]
+    return {layout.names[i]: np.array([row[i].strip() for row in rows], dtype=np.str_) for i in places}
 
 
 def _arrays(path: Path, columns: Sequence[str]) -> Keys:
-    with path.open("rb") as file, _damaged(path):
-        content = np.load(file, allow_pickle=False)
-        names = [content.files[_place(content.files, column, path)] for column in columns]
-        return {name: content[name] for name in names}
-
-
-@contextmanager
-def _damaged(path: Path) -> Iterator[None]:
-    """Whatever goes wrong in an archive is one error."""
-    try:
-        yield
-    except AevbError:
-        raise
-    except Exception as error:
-        raise InvalidDataError(f"{path} does not hold plain arrays, or is damaged ({error})") from error
+    with open_archive(path) as archive:
+        names = [archive.names[_place(archive.names, column, path)] for column in columns]
+        return {name: archive.read(name) for name in names}
 
 
 def _place(names: Sequence[str], wanted: str, path: Path) -> int:
     if wanted in names:
         return names.index(wanted)
     close = difflib.get_close_matches(wanted, names, 1)
-    advice = f"Did you mean '{close[0]}'? " if close else ""
-    shown = ", ".join(f"'{name}'" for name in names)
-    raise InvalidDataError(f"{path} has no column '{wanted}' to keep. {advice}Its columns: {shown}.")
+    advice = f"Did you mean {quoted(close[0])}? " if close else ""
+    raise InvalidDataError(
+        f"{path} has no column {quoted(wanted)} to keep. {advice}Its columns: {names_listed(names)}."
+    )

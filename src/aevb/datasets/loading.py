@@ -1,8 +1,8 @@
 """One way in: a named set or a file, checked and split."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,11 @@ class Rows:
     Args:
         x: the rows, columns in the order of the model's.
         y: their labels, if there are any.
-        kept: the text of other columns that were asked for, by name.
         notes: what was taken for what when they were read, in sentences for the user.
     """
 
     x: Num[np.ndarray, "rows features"]
     y: Shaped[np.ndarray, " rows"] | None = None
-    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -86,7 +84,6 @@ def load_rows(
     feature_names: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
     allow_missing: bool = False,
-    keep: Sequence[str] = (),
     **reading: Any,
 ) -> Rows:
     """Loads rows to apply a trained model to, and their labels if there are any.
@@ -100,7 +97,6 @@ def load_rows(
         feature_names: their names, if it knows them.
         data_dir: a folder to look in first for the files of a named set.
         allow_missing: as in `load`.
-        keep: columns of a table whose text is wanted beside the rows, such as a key.
         reading: as in `load`; what the file does not have is passed over.
 
     Raises:
@@ -112,28 +108,24 @@ def load_rows(
         x, y = (named.x_train, named.y_train) if named.x_test is None else (named.x_test, named.y_test)
         return Rows(check_rows(x, name=str(source), n_features=n_features), y)
     path, how = _existing(source), Reading(**reading, optional=True)
-    content = _read_to_apply(path, how, n_features, tuple(feature_names or ()), keep)
+    content = _read_to_apply(path, how, n_features, tuple(feature_names or ()))
     x, y = (content.x, content.y) if content.x_test is None else (content.x_test, content.y_test)
     about = {"n_features": n_features, "feature_names": feature_names, "lines": content.lines}
-    return Rows(
-        check_rows(x, name=str(path), allow_missing=allow_missing, **about), y, content.kept, content.notes
-    )
+    return Rows(check_rows(x, name=str(path), allow_missing=allow_missing, **about), y, content.notes)
 
 
-def _read_to_apply(
-    path: Path, how: Reading, n_features: int | None, expected: Sequence[str], keep: Sequence[str]
-) -> Content:
+def _read_to_apply(path: Path, how: Reading, n_features: int | None, expected: Sequence[str]) -> Content:
     """A file's rows without the columns to leave out, which it need not have."""
     if expected:
-        return read_file(path, how, expected=expected, keep=keep)
-    content = read_file(path, how, keep=keep)
+        return read_file(path, how, expected=expected)
+    content = read_file(path, how)
     if (
         content.feature_names is None
         and content.x.shape[1] != n_features
         and (how.drop or how.label is not None)
     ):
         # Columns without names are left out by their number, unless they are just the features.
-        whole = read_file(path, replace(how, label=None, drop=()), keep=keep)
+        whole = read_file(path, replace(how, label=None, drop=()))
         return whole if whole.x.shape[1] == n_features else content
     return content
 

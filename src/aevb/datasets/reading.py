@@ -1,6 +1,5 @@
 """How a user's file is to be read, where its form does not say so itself."""
 
-import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -36,7 +35,7 @@ class Reading:
     header: str = "auto"
     encoding: str = "auto"
     decimal: str = "auto"
-    missing_values: Sequence[str | float] = ()
+    missing_values: Sequence[str | int | float] = ()
     array: str | None = None
     image_shape: tuple[int, ...] | None = None
     optional: bool = False
@@ -71,8 +70,7 @@ def check_encoding(encoding: str) -> str:
     """
     try:
         if encoding != "auto":
-            b"".decode(encoding)
-            codecs.lookup(encoding)
+            "a".encode(encoding)
     except (LookupError, ValueError):
         raise InvalidRecipeError(
             f"there is no text encoding {encoding!r}: auto, or a name such as utf-8, utf-16, latin-1 or cp1252"

@@ -2,8 +2,8 @@
 
 import io
 from array import array
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Int, Num, Shaped
 
 from aevb.datasets.cells import Cells
-from aevb.datasets.columns import check_known, choose_columns, match_columns
-from aevb.datasets.headers import SAMPLE_ROWS, is_header, names_rows
+from aevb.datasets.columns import choose_columns, match_columns
+from aevb.datasets.headers import is_header, names_rows, sample_rows
 from aevb.datasets.reading import Reading
 from aevb.datasets.text import BLANKS, Text, check_width, read_text
 from aevb.datasets.text_cells import text_error
@@ -32,7 +32,6 @@ class Table:
         y: the labels: int64 or float64 where all are numbers, else text; None without.
         feature_names: the names of the columns of `x`; None where the table has no header.
         lines: the line in its file on which each row ends; None for a data frame.
-        kept: the text of other columns that were asked for, by name.
         notes: what was taken for what, in sentences.
     """
 
@@ -40,7 +39,6 @@ class Table:
     y: Shaped[np.ndarray, " rows"] | None
     feature_names: tuple[str, ...] | None
     lines: Int[np.ndarray, " rows"] | None = None
-    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -54,7 +52,7 @@ class Layout:
         header: whether there is one.
         names: of all columns; their numbers where there is no header.
         features: the positions of those that hold the features.
-        texts: the positions of those that are read as text, by name: the labels and what is to be kept.
+        label_at: the position of the labels, which are read as text.
     """
 
     body: Text
@@ -62,38 +60,41 @@ class Layout:
     header: bool
     names: tuple[str, ...]
     features: list[int]
-    texts: dict[str, int]
+    label_at: int | None
 
 
-def read_csv(
-    path: Path, reading: Reading, *, expected: Sequence[str] = (), keep: Sequence[str] = ()
-) -> Table:
+def read_csv(path: Path, reading: Reading, *, expected: Sequence[str] = ()) -> Table:
     """Reads a table of numbers, separated by commas, semicolons, tabs or blanks, also zipped (`.gz`).
 
     Args:
         path: the file.
         reading: how.
         expected: names that a header would hold if there is one, where that is known.
-        keep: columns whose text is wanted, too.
 
     Raises:
         InvalidDataError: text in a cell, a ragged row, an unknown column; with its line and column.
     """
     text = read_text(path, reading.encoding)
-    layout, notes = _lay_out(text, reading, expected, keep)
-    x, texts, lines = _read_fast(layout) or _read_cells(layout)
-    y = texts.pop("", None)
+    layout, notes = lay_out(text, reading, expected)
+    x, y, lines = _read_fast(layout) or _read_cells(layout)
     names = tuple(layout.names[i] for i in layout.features) if layout.header else None
-    return Table(x, None if y is None else _labels(y), names, lines, texts, notes)
+    return Table(x, None if y is None else _labels(y), names, lines, notes)
 
 
-def _lay_out(
-    text: Text, reading: Reading, expected: Sequence[str], keep: Sequence[str]
-) -> tuple[Layout, tuple[str, ...]]:
-    """The layout, and what had to be guessed of it."""
+def lay_out(text: Text, reading: Reading, expected: Sequence[str] = ()) -> tuple[Layout, tuple[str, ...]]:
+    """The layout of a table, and what had to be guessed of it, in sentences.
+
+    Args:
+        text: the whole table.
+        reading: how to read it.
+        expected: see `read_csv`.
+
+    Raises:
+        InvalidDataError: columns that there are not, or doubled ones.
+    """
     cells, source = Cells(reading.decimal, reading.missing_texts), str(text.path)
     first, rest = text.first, text.rest()
-    sample = [row for _, row in islice(rest.rows(), SAMPLE_ROWS)]
+    sample = [row for _, row in islice(rest.rows(), sample_rows(len(first)))]
     if text.delimiter == BLANKS and sample and len(sample[0]) == len(first) + 1:
         first = ["", *first]  # R leaves out the name of the column with the rows' names
     below = [row for row in sample if len(row) == len(first)]
@@ -107,7 +108,7 @@ def _lay_out(
         notes.append(
             f"{source}: the first row ({shown}) is taken for a header. If it is data, say `header='no'`."
         )
-    asked = [*expected, *drop, *keep, str(reading.label)]
+    asked = [*expected, *drop, str(reading.label)]
     if header and names[0] not in asked and _is_index(names, below, cells):
         drop.append(names[0])
         notes.append(
@@ -115,16 +116,12 @@ def _lay_out(
             "header it is a feature."
         )
     label_at, features = choose_columns(names, header, reading.label, drop, source, reading.optional)
-    check_known(names, header, keep, source)
     if header and expected:
         features, others = match_columns(names, expected, source)
-        extra = [name for name in others if name not in (*drop, *keep, str(reading.label))]
+        extra = [name for name in others if name not in (*drop, str(reading.label))]
         if extra:
             notes.append(f"{source}: the model does not know {names_listed(extra)}, which is left out.")
-    texts = {str(name): names.index(str(name)) for name in keep} | (
-        {} if label_at is None else {"": label_at}
-    )
-    return Layout(rest if header else text, cells, header, names, features, texts), tuple(notes)
+    return Layout(rest if header else text, cells, header, names, features, label_at), tuple(notes)
 
 
 def _is_index(names: Sequence[str], below: Sequence[Sequence[str]], cells: Cells) -> bool:
@@ -177,12 +174,12 @@ def _numbers(column: Any) -> np.ndarray:
     return values.astype(np.float32) if values.dtype == bool else values
 
 
-def _read_fast(layout: Layout) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray] | None:
-    """Features, texts and lines by NumPy's parser, 2-3 times as fast; None unless every cell is a number."""
+def _read_fast(layout: Layout) -> tuple[np.ndarray, np.ndarray | None, np.ndarray] | None:
+    """Features, labels and lines by NumPy's parser, 2-3 times as fast; None unless every cell is a number."""
     body = layout.body
     if '"' in body.content or not body.content.strip():  # quoting is where it and the csv module differ
         return None
-    if layout.cells.decimal == "comma" or not set(layout.texts) <= {""}:
+    if layout.cells.decimal == "comma":
         return None
     delimiter = None if body.delimiter == BLANKS else body.delimiter
     try:
@@ -191,9 +188,9 @@ def _read_fast(layout: Layout) -> tuple[np.ndarray, dict[str, np.ndarray], np.nd
         return None
     if x.shape[1] != len(layout.names):
         return None
-    texts = {name: x[:, i] for name, i in layout.texts.items()}
+    labels = None if layout.label_at is None else x[:, layout.label_at]
     features = x if layout.features == list(range(x.shape[1])) else x[:, layout.features]
-    return features, texts, _lines(body, len(x))
+    return features, labels, _lines(body, len(x))
 
 
 def _lines(body: Text, n_rows: int) -> np.ndarray:
@@ -204,11 +201,11 @@ def _lines(body: Text, n_rows: int) -> np.ndarray:
     return np.array([line for line, _ in body.rows()])
 
 
-def _read_cells(layout: Layout) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
-    """Features, texts and lines cell by cell: empty cells are NaN, and an error names its place."""
+def _read_cells(layout: Layout) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Features, labels and lines cell by cell: empty cells are NaN, and an error names its place."""
     body, number, n_columns = layout.body, layout.cells.number, len(layout.names)
     cells, lines = array("d"), array("q")
-    texts: dict[str, list[str]] = {name: [] for name in layout.texts}
+    labels: list[str] = []
     for line, row in body.rows():
         check_width(body, line, row, n_columns)
         try:
@@ -217,14 +214,11 @@ def _read_cells(layout: Layout) -> tuple[np.ndarray, dict[str, np.ndarray], np.n
             names = layout.names if layout.header else None
             raise text_error(body, layout.cells, layout.features, names) from None
         lines.append(line)
-        for name, i in layout.texts.items():
-            texts[name].append(row[i].strip())
+        if layout.label_at is not None:
+            labels.append(row[layout.label_at].strip())
     x = np.array(cells).reshape(-1, len(layout.features))
-    return (
-        x,
-        {name: np.array(cells, dtype=str) for name, cells in texts.items()},
-        np.fromiter(lines, np.int64, len(lines)),
-    )
+    y = None if layout.label_at is None else np.array(labels, dtype=str)
+    return x, y, np.fromiter(lines, np.int64, len(lines))
 
 
 def _labels(labels: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What to say where a table holds text in place of numbers: all columns at once, and what to do."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,10 @@ from aevb.datasets.checks import name_cell
 from aevb.datasets.text import Text, check_width
 from aevb.datasets.wording import listed, quoted
 from aevb.errors import InvalidDataError
+
+# Names that an option can be given as they are, and how many characters of them advice repeats.
+_PLAIN = re.compile(r"[\w.-]+")
+MOST_NAMED = 1000
 
 
 @dataclass
@@ -51,8 +56,10 @@ def _several(found: dict[int, _TextColumn], names: Sequence[str] | None, cells: 
         f"{quoted(names[i]) if names else i} (line {c.line}: {quoted(c.cell)})"
         for i, c in sorted(found.items())
     ]
+    columns = [names[i] if names else str(i) for i in sorted(found)]
+    drop = str(columns) if all(map(_PLAIN.fullmatch, columns)) and len(str(columns)) < MOST_NAMED else ""
     advice = _numbers_advice(cells, list(found.values())) or (
-        "Leave them out with `drop=`, or name one as the labels with `label=`."
+        f"Leave them out with `drop={drop}`, or name one as the labels with `label=`."
     )
     return f": {len(found)} columns hold text where numbers are needed: {listed(shown)}. {advice}"
 

@@ -14,7 +14,6 @@ import equinox as eqx
 import jax
 import numpy as np
 import safetensors.numpy
-from safetensors import SafetensorError
 
 from aevb.batch import Batch
 from aevb.errors import InvalidModelFileError
@@ -69,15 +68,21 @@ def load_model(
         InvalidModelFileError: not a model, truncated, changed since it was written, or it needs a class that was
             not handed in; the message names the file or the class.
     """
-    path = existing_folder(path)
+    try:
+        return _load(existing_folder(path), networks or {})
+    except RecursionError as error:
+        raise InvalidModelFileError(f"{path / 'model.json'} is damaged: it is nested too deeply") from error
+
+
+def _load(path: Path, networks: Mapping[str, type[eqx.Module]]) -> tuple[AutoEncoder, dict[str, Any]]:
     document = _read_document(path / "model.json")
     arrays = _read_weights(path / "weights.safetensors", document["weights_sha256"])
-    _check_classes(path, document["autoencoder"], networks or {})
+    _check_classes(path, document["autoencoder"], networks)
     try:
-        autoencoder = rebuild(document["autoencoder"], arrays, {**CLASSES, **(networks or {})})
+        autoencoder = rebuild(document["autoencoder"], arrays, {**CLASSES, **networks})
         n_features = autoencoder.model.n_features
         eqx.filter_eval_shape(_try_out, autoencoder, jax.ShapeDtypeStruct((1, n_features), np.float32))
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # a description may be of anything, and fail in any way when it is tried out
         raise InvalidModelFileError(f"{path / 'model.json'} does not describe a model: {error}") from error
     return autoencoder, document["about"]
 
@@ -125,9 +130,13 @@ def _read_weights(path: Path, sha256: str) -> dict[str, np.ndarray]:
             f"{path} is truncated, or was changed after it was written: its checksum does not match model.json's"
         )
     try:
-        return safetensors.numpy.load(content)
-    except (SafetensorError, KeyError) as error:
+        weights = safetensors.numpy.load(content)
+    except Exception as error:  # the library's own, and those of Python's on what it did not expect
         raise InvalidModelFileError(f"{path} is damaged: {error}") from error
+    unreal = sorted(name for name, weight in weights.items() if weight.dtype.kind not in "biuf")
+    if unreal:
+        raise InvalidModelFileError(f"{path} is no model's: {', '.join(unreal[:5])} are not real numbers")
+    return weights
 
 
 def _check_classes(path: Path, structure: Any, networks: Mapping[str, type[eqx.Module]]) -> None:

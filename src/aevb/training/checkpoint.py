@@ -72,7 +72,7 @@ def load_checkpoint(path: Path, start: TrainingState, data_digest: str) -> Train
         if set(fields) != {field.name for field in dataclasses.fields(Progress)}:
             raise ValueError(f"its fields are {sorted(fields)}")
         progress = TypeAdapter(Progress).validate_python(fields)
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise InvalidModelFileError(f"{path} is not a checkpoint that this aevb reads: {error}") from error
     best = start.autoencoder if progress.best is not None else None
     template = dataclasses.replace(start, best_autoencoder=best)
