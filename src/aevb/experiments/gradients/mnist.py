@@ -61,7 +61,7 @@ def run(
     started = time.perf_counter()
     recipe = Recipe.parse({**SETTINGS, "seed": seed, **settings})
     assembly = assemble(recipe, load(recipe.data, data_dir=data_dir))
-    say(f"training, {assembly.plan.epochs} epochs")
+    say(f"training, {recipe.epochs} epochs")
     states = {"at initialization": assembly.autoencoder, "after training": trained(assembly)}
     tables, rows = [], binary_rows(assembly)
     for i, (state, subject) in enumerate(states.items()):
@@ -72,13 +72,13 @@ def run(
         f"A VAE of {recipe.data}, {_widths(recipe, assembly)}, dynamically binarized: the encoder's gradient"
     )
     seconds = time.perf_counter() - started
-    return Problem("mnist", title, _notes(recipe, n_draws), FALSE_ALARM, POWER, seconds, tuple(tables))
+    return Problem("mnist", title, _notes(assembly.recipe, n_draws), FALSE_ALARM, POWER, seconds, tuple(tables))
 
 
 def _notes(recipe: Recipe, n_draws: int) -> tuple[str, ...]:
     return (
         f"The noise varies, the minibatch of {recipe.batch_size} training rows does not; the gradient of the mean over "
-        f"rows. Training: {assembly.plan.epochs} epochs.",
+        f"rows. Training: {recipe.epochs} epochs.",
         f"There is no exact gradient. Bias is against the mean of {2 * n_draws} other gradients of sgvb-b with {K} "
         "draws, whose own error counts, and for the evidence lower bound only. The test looks along the gradient "
         f"(there it detects what the table says) and at {SKETCH} random sums of its coordinates.",
