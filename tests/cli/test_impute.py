@@ -60,7 +60,7 @@ def test_arrays_come_with_everything(table_run, holes, tmp_path):
     source, x = holes
     said = must("impute", table_run, source, "--out", tmp_path / "x.npz", "--draws", 2, *SMALL)
     found = np.load(tmp_path / "x.npz")
-    assert set(found) == {"x", "sd", "draws", "reliable", "label"}
+    assert set(found) == {"x", "sd", "mean_error", "sd_error", "draws", "reliable", "label"}
     assert found["draws"].shape == (2, 60, 3)
     assert set(found["label"]) == {"cat", "dog"}
     assert "sd.npz" not in said
@@ -90,7 +90,7 @@ def test_rows_that_lack_nothing_come_back(table_run, tmp_path):
 
 def test_unreliable_rows_are_counted(table_run, holes, tmp_path):
     said = must("impute", table_run, holes[0], "--out", tmp_path / "x.npy", "--samples", 5, "--draws", 2)
-    assert "cannot be relied on, as few importance samples count effectively (row 0, " in said
+    assert "as the Monte Carlo error of a value or its standard deviation is above 5% of the latter (row 0, " in said
 
 
 def test_an_interruption_leaves_no_file(table_run, holes, tmp_path, monkeypatch):

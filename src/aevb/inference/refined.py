@@ -15,7 +15,9 @@ from aevb.models.encoders import Features
 from aevb.objectives import SGVBA, SGVBB, Objective
 from aevb.typing import PRNGKey, Scalar
 
-CHOOSING_DRAWS = 32
+# Draws, and how often so many, in which start and end are compared. With an eighth of them one row in fifty kept the
+# start where 0.2 nats were to be had.
+CHOOSING_DRAWS, CHOOSING_BLOCKS = 32, 8
 
 
 class Refined(eqx.Module):
@@ -96,10 +98,12 @@ class Refined(eqx.Module):
     def _is_better(self, end: Features, start: Features, row: Batch, key: PRNGKey) -> Bool[Array, ""]:
         """Whether the bound is higher at the end, in the same noise; never where it is not finite."""
         objective = bound_of(self.autoencoder, CHOOSING_DRAWS)
-        new, old = (
-            objective(key, self.autoencoder.model, self.autoencoder.posterior_of(features, row), row).value[0]
-            for features in (end, start)
-        )
+
+        def levels(key: PRNGKey) -> Float[Array, "2"]:
+            posteriors = (self.autoencoder.posterior_of(features, row) for features in (end, start))
+            return jnp.stack([objective(key, self.autoencoder.model, q, row).value[0] for q in posteriors])
+
+        new, old = jnp.mean(jax.lax.map(levels, jax.random.split(key, CHOOSING_BLOCKS)), axis=0)
         return jnp.isfinite(new) & ~(new <= old)
 
 
