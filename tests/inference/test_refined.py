@@ -64,6 +64,17 @@ def test_reaches_the_best_bound_of_the_family(oracle, x, imperfect):
     assert np.max(loss) < 0.1
 
 
+def test_no_row_keeps_the_start_where_a_third_of_a_nat_is_to_be_had(oracle):
+    """Judged by 32 draws, 7 of these 300 did."""
+    x, (a, c, log_v) = oracle.sample(300), best_encoder(oracle)
+    encoder = (a, c + 0.1 * np.exp(log_v / 2), log_v + 0.6)
+    refined, batch = Refined(oracle.autoencoder(encoder), KEY), Batch(jnp.asarray(x))
+    loss = oracle.bound(x, best_encoder(oracle))[0] - bounds(oracle, x, *posterior(refined, batch))
+    gain = oracle.bound(x, best_encoder(oracle))[0] - oracle.bound(x, encoder)[0]
+    assert np.mean(gain) > 0.3
+    assert np.max(loss) < 0.1
+
+
 def test_a_row_depends_on_the_key_and_itself_alone(x, imperfect):
     refined = Refined(imperfect, KEY, 300)
     mean, _ = posterior(refined, Batch(jnp.asarray(x)))
