@@ -72,7 +72,9 @@ def run(
         f"A VAE of {recipe.data}, {_widths(recipe, assembly)}, dynamically binarized: the encoder's gradient"
     )
     seconds = time.perf_counter() - started
-    return Problem("mnist", title, _notes(assembly.recipe, n_draws), FALSE_ALARM, POWER, seconds, tuple(tables))
+    return Problem(
+        "mnist", title, _notes(assembly.recipe, n_draws), FALSE_ALARM, POWER, seconds, tuple(tables)
+    )
 
 
 def _notes(recipe: Recipe, n_draws: int) -> tuple[str, ...]:
