@@ -26,7 +26,7 @@ def model(columns: int, hidden: int) -> Any:
     from aevb.assembly import build_autoencoder
     from aevb.recipe import Recipe
 
-    recipe = Recipe(latents=LATENTS, hidden=(hidden,))
+    recipe = Recipe.parse({"latents": LATENTS, "hidden": (hidden,), "data": "table"}, source="benchmark")
     return build_autoencoder(recipe, "gaussian-diagonal", jnp.zeros(columns), (None, None))
 
 

@@ -40,8 +40,8 @@ class Sums(eqx.Module):
         """Those of no code."""
         zero = jnp.zeros((), near.dtype)
         kept = Kept(zero, jnp.zeros((n_draws, n_latents), near.dtype))
-        rest = (jnp.zeros((n, *near.shape), near.dtype) for n in (2, 5))
-        return cls(near, jnp.full_like(zero, -jnp.inf), zero, zero, *rest, kept)
+        first, second = (jnp.zeros((n, *near.shape), near.dtype) for n in (2, 5))
+        return cls(near, jnp.full_like(zero, -jnp.inf), zero, zero, first, second, kept)
 
     @property
     def effective(self) -> Scalar:
@@ -95,5 +95,7 @@ class Sums(eqx.Module):
         k = m**2 - variance
         of_mean = cc - 2 * m * c + m**2 * self.squares
         of_variance = yy + 4 * m**2 * cc + k**2 * self.squares - 4 * m * cy + 2 * k * y - 4 * m * k * c
-        errors = (jnp.sqrt(jnp.maximum(part, 0.0)) / self.weight for part in (of_mean, of_variance))
-        return self.near + m, variance, *errors
+        mean_error, variance_error = (
+            jnp.sqrt(jnp.maximum(part, 0.0)) / self.weight for part in (of_mean, of_variance)
+        )
+        return self.near + m, variance, mean_error, variance_error
