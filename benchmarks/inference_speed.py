@@ -26,7 +26,7 @@ def model(columns: int, hidden: int) -> Any:
     from aevb.assembly import build_autoencoder
     from aevb.recipe import Recipe
 
-    recipe = Recipe(latents=LATENTS, hidden=(hidden,))
+    recipe = Recipe.parse({"latents": LATENTS, "hidden": (hidden,), "data": "table"}, source="benchmark")
     return build_autoencoder(recipe, "gaussian-diagonal", jnp.zeros(columns), (None, None))
 
 
@@ -66,7 +66,7 @@ def main() -> int:
     holes = np.where(rng.random(x.shape) < MISSING, np.nan, x).astype(np.float32)
     holes[:, 0] = np.nan  # every row has work
     method = inference.Importance(options.samples, "widened")
-    refined = inference.Refined(autoencoder, key, 100, 0.1)
+    refined = inference.Refined(autoencoder, key, 100, 0.1, 4, 1)
     tasks: dict[str, tuple[Callable[[Any], Any], Any]] = {
         "score": (
             lambda rows: inference.log_marginal(autoencoder.model, autoencoder.posterior, rows, key, method),

@@ -91,7 +91,7 @@ def test_rows_that_lack_nothing_come_back(table_run, tmp_path):
 def test_unreliable_rows_are_counted(table_run, holes, tmp_path):
     said = must("impute", table_run, holes[0], "--out", tmp_path / "x.npy", "--samples", 5, "--draws", 2)
     assert (
-        "as the Monte Carlo error of a value or its standard deviation is above 5% of the latter (row 0, "
+        "as the Monte Carlo error of a value or its standard deviation is above 10% of the latter (row 0, "
         in said
     )
 

@@ -78,7 +78,7 @@ def _unreliable(found: "Imputation") -> list[str]:
     if not (bad := len(where)):
         return []
     what = (
-        "the Monte Carlo error of a value or its standard deviation is above 5% of the latter"
+        "the Monte Carlo error of a value or its standard deviation is above 10% of the latter"
         if "effective_samples" in found.diagnostics
         else "chains have not come to agree"
     )

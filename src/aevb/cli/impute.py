@@ -59,7 +59,7 @@ def impute(
 
     A .npz file holds the completed rows x, the standard deviations sd of what was filled in, the Monte Carlo errors
     mean_error and sd_error of both, the draws if any were wanted, and whether each row is reliable: with importance
-    samples, whether both errors are at most 5% of the standard deviation. Beside a .csv or .npy file F go F-sd, and
+    samples, whether both errors are at most 10% of the standard deviation. Beside a .csv or .npy file F go F-sd, and
     F-draw1, F-draw2 and so on, each a complete table. Values that were observed come back as they were. Columns
     of --keep come first, labels last.
     """

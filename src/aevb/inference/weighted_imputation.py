@@ -26,7 +26,7 @@ SEARCH_ROWS = 256
 # What the search is of all work, as far as progress is concerned.
 SEARCH_SHARE = 0.4
 # Effective samples below which the stated errors are not well known themselves.
-ENOUGH_EFFECTIVE = 50
+ENOUGH_EFFECTIVE = 100
 # An error of so many scaled units is one of rounding.
 ROUNDING = 1e-6
 
@@ -56,7 +56,7 @@ class ImportanceImputation:
 
     n_samples: int = 8000
     prior_share: float = 0.1
-    tolerance: float = 0.05
+    tolerance: float = 0.1
     name: ClassVar[str] = "importance"
 
     def __post_init__(self):

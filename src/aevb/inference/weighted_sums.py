@@ -95,7 +95,7 @@ class Sums(eqx.Module):
         k = m**2 - variance
         of_mean = cc - 2 * m * c + m**2 * self.squares
         of_variance = yy + 4 * m**2 * cc + k**2 * self.squares - 4 * m * cy + 2 * k * y - 4 * m * k * c
-        error_of_mean, error_of_variance = (
+        mean_error, variance_error = (
             jnp.sqrt(jnp.maximum(part, 0.0)) / self.weight for part in (of_mean, of_variance)
         )
-        return self.near + m, variance, error_of_mean, error_of_variance
+        return self.near + m, variance, mean_error, variance_error
