@@ -65,7 +65,7 @@ class FolderLock:
             lock = self._acquired(seconds)
         except Timeout:
             raise RunFolderError(
-                f"{self.folder} is in use by {self._told_holder()}: wait until that has ended, or choose another --out"
+                f"{self.folder} is in use by {self._told_holder()}: wait until that has ended, or choose another folder"
             ) from None
         if lock.lock_counter == 1:
             sweep(self.folder, self.holder.name)

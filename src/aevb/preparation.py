@@ -149,6 +149,6 @@ class Beyond:
             "rows with a value outside the range that the model was trained on, to which its likelihood is limited: "
             f"{int(self.cells.any(axis=1).sum()):,} of {len(x):,}; {consequence}. The first is {x[row, column]:g} at "
             f"{name_cell(row, column, feature_names)}, where the range is {low:g} to "
-            f"{low + scaling.scale[column]:g}. `likelihood='gaussian'` has no limits.",
+            f"{low + scaling.scale[column]:g}. To have no limits, train with `likelihood='gaussian'`.",
             stacklevel=4,
         )

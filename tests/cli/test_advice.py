@@ -1,6 +1,7 @@
 """Advice can be taken: every option and argument that a message names exists where the message is said."""
 
 import ast
+import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from typer.main import get_command
 
 import aevb as library
 from aevb.cli.main import app
-from aevb.datasets import load
+from aevb.datasets import Reading, load
 from aevb.errors import as_options
 
 SOURCE = Path(library.__file__).parent
@@ -38,6 +39,7 @@ SAID_BY = {
     "cli/main.py": ("train",),
     "cli/datasets.py": ("datasets",),
     "cli/families.py": ("train",),
+    "estimator/": (),
     "evaluation/": ("evaluate or train",),
     "experiments/reproduce/": ("reproduce",),
     "run.py": ("train",),
@@ -99,6 +101,7 @@ def test_options_in_messages_exist_where_they_are_said(module):
 
 def test_settings_in_messages_exist_on_both_faces():
     arguments = {*inspect.signature(library.VAE).parameters, *inspect.signature(load).parameters, "keep"}
+    arguments |= {field.name for field in dataclasses.fields(Reading)}
     wrong = []
     for module in modules():
         for line, text in messages(SOURCE / module):

@@ -33,7 +33,7 @@ def read(path):
 @pytest.mark.parametrize(
     ("command", "columns"),
     [
-        (("score", *SMALL, "--training-rows", 0), ["log_p", "monte_carlo_error", "reliable"]),
+        (("score", *SMALL, "--reference", "none"), ["log_p", "monte_carlo_error", "reliable"]),
         (("encode",), ["z1", "z2"]),
         (("reconstruct",), ["height", "weight", "age, years"]),
         (("impute", *SMALL), ["height", "weight", "age, years", "kind"]),
@@ -73,7 +73,7 @@ def test_what_was_imputed_can_take_the_place_of_the_original(table_run, more, tm
         tmp_path / "s.csv",
         "--drop",
         "id,remark",
-        "--training-rows",
+        "--reference",
         0,
         *SMALL,
     )

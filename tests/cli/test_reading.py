@@ -58,6 +58,6 @@ def test_an_option_replaces_the_one_of_the_run(said, place):
     model = load_run(place / "run")
     with pytest.raises(InvalidDataError, match=r"columns hold text.*`decimal='point'` reads it as"):
         rows_for(model, str(place / "points.csv"), None)
-    x, _ = rows_for(model, str(place / "points.csv"), None, decimal="point", header=None)
+    x = rows_for(model, str(place / "points.csv"), None, reading={"decimal": "point"}).x
     assert x[1].tolist() == [round(float(v), 3) for v in X[1]]
     assert np.isnan(x[0, 1])

@@ -310,7 +310,7 @@ SHAPES = {
         np.float32,
         {},
         None,
-        "taken for 48 features. If it is an image, say `image_shape='24,2'`",
+        "taken for 48 features. If it is an image, train with `image_shape='24,2'`",
     ),
     "floats that are one": ((5, 24, 2), np.float32, {"image_shape": (24, 2)}, (24, 2), None),
     "floats that are none": ((5, 8, 6), np.float32, {"image_shape": ()}, None, None),

@@ -10,12 +10,12 @@ from aevb.cli.options import (
     DataDirOption,
     DropOption,
     KeepOption,
-    LabelOption,
     OutOption,
     RunArgument,
     TableOption,
     help_text,
     listed,
+    reads_data,
 )
 from aevb.cli.terminal import say
 from aevb.storage import expanded
@@ -55,29 +55,26 @@ def sample(
         say(BLACK_OR_WHITE)
 
 
+@reads_data
 def encode(
     run: RunArgument,
     data: DataArgument,
     out: TableOption,
-    drop: DropOption = None,
-    label: LabelOption = None,
     keep: KeepOption = None,
     data_dir: DataDirOption = None,
+    *,
+    reading: dict[str, str],
 ) -> None:
     """Write the codes of rows: the means of q(z|x)."""
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, write_table
-    from aevb.datasets import read_keys
 
     check_out(out, picture=False, source=data, keep=keep)
     model = load_run(run)
-    x, y = rows_for(model, data, data_dir, drop=drop, label=label, keep=keep)
-    keys, names = (
-        read_keys(data, listed(keep), len(x), **model.recipe.reading),
-        [f"z{j + 1}" for j in range(model.code_width)],
-    )
-    write_table(out, model.encode(x), names, keys, label=y)
-    say(f"{len(x):,} codes in {out}")
+    given = rows_for(model, data, data_dir, keep=keep, reading=reading)
+    names = [f"z{j + 1}" for j in range(model.code_width)]
+    write_table(out, model.encode(given.x), names, given.keys, label=given.y)
+    say(f"{len(given.x):,} codes in {out}")
 
 
 def decode(
@@ -104,28 +101,28 @@ def decode(
     say(write_model_rows(out, model, model.decode(z), title, keys, numbers))
 
 
+@reads_data
 def reconstruct(
     run: RunArgument,
     data: DataArgument,
     out: OutOption,
-    drop: DropOption = None,
-    label: LabelOption = None,
     keep: KeepOption = None,
     data_dir: DataDirOption = None,
+    *,
+    reading: dict[str, str],
 ) -> None:
     """Write the reconstructions of rows: the means of p(x|z) at their codes."""
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, check_picture, is_picture, write_model_rows
-    from aevb.datasets import read_keys
     from aevb.report import reconstructions, save_figure
 
     check_out(out, source=data, keep=keep)
     model = load_run(run)
     check_picture(out, model)
-    x, _ = rows_for(model, data, data_dir, drop=drop, label=label, keep=keep)
+    given = rows_for(model, data, data_dir, keep=keep, reading=reading)
+    x = given.x
     if not is_picture(out) or model.image_shape is None:
-        keys = read_keys(data, listed(keep), len(x), **model.recipe.reading)
-        say(write_model_rows(out, model, model.reconstruct(x), "Reconstructions", keys))
+        say(write_model_rows(out, model, model.reconstruct(x), "Reconstructions", given.keys))
         return
     shown = x[:MOST_RECONSTRUCTIONS]
     means, shape = model.reconstruct(shown), model.image_shape

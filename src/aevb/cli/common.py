@@ -4,6 +4,8 @@ import contextlib
 import glob
 import re
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import numpy as np
 
 from aevb.cli.options import listed
 from aevb.cli.terminal import say
-from aevb.datasets import load_rows
+from aevb.datasets import Keys, load_rows, read_keys
 from aevb.errors import RunFolderError
+from aevb.recipe import Recipe
 from aevb.run import RunFolder
 from aevb.storage import cache_folder, existing_folder
 from aevb.trained import TrainedModel
@@ -84,43 +87,58 @@ def load_run(path: Path) -> TrainedModel:
     )
 
 
+@dataclass(frozen=True)
+class Given:
+    """Rows out of a file, and what comes with them.
+
+    Args:
+        x: the rows, the user's units.
+        y: their labels, if there are any.
+        label: what those are called.
+        keys: what names the rows, by name.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+    label: str
+    keys: Keys
+
+
 def rows_for(
     model: TrainedModel,
     data: str,
     data_dir: Path | None,
     *,
     allow_missing: bool | None = None,
-    label: str | None = None,
-    drop: str | None = None,
     keep: str | None = None,
-    **reading: Any,
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rows to apply a model to, columns as it was trained on them, and their labels if there are any.
-
-    What was taken for what is said on standard error.
+    reading: Mapping[str, str] | None = None,
+) -> Given:
+    """Rows to apply a model to, columns as it was trained on them. What was taken for what is said on standard error.
 
     Args:
         model: what is applied.
         data: a named set or a file.
         data_dir: where to look for named sets first.
         allow_missing: whether values may be missing; None if the model was trained with such.
-        label: the column of labels, if it is not the one of the training.
-        drop: columns to leave out, separated by commas, beside those that the training left out.
-        keep: columns that name rows; left out, too, but for those that the model was trained on.
-        reading: other options that replace those with which the training rows were read, if they are not None.
+        keep: columns that name rows, separated by commas; left out of these but where the model was trained on them.
+        reading: options that replace those with which the training rows were read; `drop` is added to these.
+
+    Raises:
+        AevbError: an option is wrong, or the rows cannot be used.
     """
+    asked = dict(reading or {})
     names = [name for name in listed(keep) if name not in (model.feature_names or ())]
-    given = {name: value for name, value in reading.items() if value is not None}
-    given["label"] = label or model.recipe.label
-    given["drop"] = [*model.recipe.drop, *listed(drop), *names]
+    left_out = [*model.recipe.drop, *listed(asked.get("drop")), *names]
+    settings = model.recipe.model_dump(exclude_none=True) | asked | {"drop": left_out}
+    how = Recipe.parse(settings, source="the options").reading | {"image_shape": None}
     rows = load_rows(
         data,
         n_features=model.n_features,
         feature_names=model.feature_names,
         data_dir=data_dir,
         allow_missing=model.sees_missing if allow_missing is None else allow_missing,
-        **{**model.recipe.reading, "image_shape": None, **given},
+        **how,
     )
     for note in rows.notes:
         say(note, err=True)
-    return rows.x, rows.y
+    return Given(rows.x, rows.y, how["label"] or "label", read_keys(data, listed(keep), len(rows.x), **how))

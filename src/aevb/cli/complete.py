@@ -10,10 +10,9 @@ from aevb.cli.options import (
     PATH,
     DataArgument,
     DataDirOption,
-    DropOption,
-    LabelOption,
     RunArgument,
     help_text,
+    reads_data,
 )
 from aevb.cli.terminal import wrong
 
@@ -46,6 +45,7 @@ NoiseOption = Annotated[
 ]
 
 
+@reads_data
 def complete(
     run: RunArgument,
     data: DataArgument,
@@ -62,9 +62,9 @@ def complete(
     method: MethodOption = "importance",
     samples: SamplesOption = None,
     seed: SeedOption = 0,
-    drop: DropOption = None,
-    label: LabelOption = None,
     data_dir: DataDirOption = None,
+    *,
+    reading: dict[str, str],
 ) -> None:
     """Hide a part of known rows, or add noise, and have the model complete them: input, draws, mean and truth.
 
@@ -85,7 +85,7 @@ def complete(
     chosen = make_method(method, samples)
     model = load_run(run)
     check_picture(out, model)
-    x, _ = rows_for(model, data, data_dir, drop=drop, label=label)
+    x = rows_for(model, data, data_dir, reading=reading).x
     channel = None if noise is None else make_noise(noise, model)
     truth = model.given(x)
     hidden = hidden_cells(mask or "", model, min(n, len(x)), seed) if mask else None

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aevb.cli.options import DataDirOption, DropOption, LabelOption, RunArgument, help_text
+from aevb.cli.options import DataDirOption, RunArgument, help_text, reads_data
 
 if TYPE_CHECKING:
     from aevb.evaluation import Evaluation
     from aevb.trained import TrainedModel
 
 
+@reads_data
 def evaluate(
     run: RunArgument,
     data: Annotated[
@@ -57,13 +58,13 @@ def evaluate(
         ),
     ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    drop: DropOption = None,
-    label: LabelOption = None,
     data_dir: DataDirOption = None,
     seed: Annotated[
         int,
         typer.Option(min=0, max=2**32 - 1, help=help_text("Of all randomness.", "0"), show_default=False),
     ] = 0,
+    *,
+    reading: dict[str, str],
 ) -> None:
     """How good a model is on data: bound, log p(x), latents, reconstructions; what is wrong, and what to try.
 
@@ -81,10 +82,11 @@ def evaluate(
     for name in methods:
         make_method(name, samples)  # a wrong one is told before anything is loaded
     model, folder = load_run(run), RunFolder(run)
-    if data is None:
-        given = _own_rows(folder, model, data_dir)
-    else:
-        given = _other_rows(folder, model, data, data_dir, drop=drop, label=label)
+    given = (
+        _own_rows(folder, model, data_dir)
+        if data is None
+        else _other_rows(folder, model, data, data_dir, reading)
+    )
     x, which = given.x, given.which
     if rows is not None and rows < len(x):
         x, which = x[random_rows(len(x), rows, seed)], f"{which}, {rows:,} of {len(x):,} at random"
@@ -133,14 +135,14 @@ def _own_rows(folder: Any, model: "TrainedModel", data_dir: Path | None) -> _Giv
 
 
 def _other_rows(
-    folder: Any, model: "TrainedModel", data: str, data_dir: Path | None, **columns: Any
+    folder: Any, model: "TrainedModel", data: str, data_dir: Path | None, reading: dict[str, str]
 ) -> _Given:
     """Rows that somebody named, and which of them the run had."""
     from aevb.cli.common import rows_for
     from aevb.cli.run_rows import find_rows, run_digests, told_apart
     from aevb.errors import AevbError
 
-    x, _ = rows_for(model, data, data_dir, **columns)
+    x = rows_for(model, data, data_dir, reading=reading).x
     if not folder.holds_run:
         return _Given(x, None, data, [])
     x_train, notes = None, []

@@ -16,13 +16,11 @@ from aevb.cli.filling import (
 )
 from aevb.cli.options import (
     DataDirOption,
-    DropOption,
     KeepOption,
-    LabelOption,
     RunArgument,
     TableOption,
     help_text,
-    listed,
+    reads_data,
 )
 from aevb.cli.terminal import say
 
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from aevb.trained import TrainedModel
 
 
+@reads_data
 def impute(
     run: RunArgument,
     data: Annotated[
@@ -50,10 +49,10 @@ def impute(
     method: MethodOption = "importance",
     samples: SamplesOption = None,
     seed: SeedOption = 0,
-    drop: DropOption = None,
-    label: LabelOption = None,
     keep: KeepOption = None,
     data_dir: DataDirOption = None,
+    *,
+    reading: dict[str, str],
 ) -> None:
     r"""Fill in missing values: with their mean given the row's other values, and by draws.
 
@@ -66,14 +65,13 @@ def impute(
     from aevb.cli.bar import bar
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out
-    from aevb.datasets import read_keys
 
     check_out(out, picture=False, source=data, keep=keep)
     chosen = make_method(method, samples)
     model = load_run(run)
-    x, y = rows_for(model, data, data_dir, allow_missing=True, drop=drop, label=label, keep=keep)
-    keys = read_keys(data, listed(keep), len(x), **model.recipe.reading)
-    labels = {} if y is None else {label or model.recipe.label or "label": y}
+    given = rows_for(model, data, data_dir, allow_missing=True, keep=keep, reading=reading)
+    x, keys = given.x, given.keys
+    labels = {} if given.y is None else {given.label: given.y}
     with bar("imputing") as show:
         found = model.impute(x, chosen, draws, seed, show=show)
     _write(out, model, found, keys, labels)

@@ -1,6 +1,8 @@
 """Options that several commands share, and the options of `aevb train`, read off the recipe."""
 
+import functools
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -41,14 +43,6 @@ DropOption = Annotated[
     str | None,
     typer.Option("--drop", help="CSV columns to leave out, separated by commas.", show_default=False),
 ]
-LabelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--label",
-        help=help_text("CSV column with labels, which is no data.", "as in training"),
-        show_default=False,
-    ),
-]
 KeepOption = Annotated[
     str | None,
     typer.Option(
@@ -64,29 +58,54 @@ def listed(names: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (names or "").split(",") if part.strip())
 
 
+# What a command that applies a model lets be said of its file; how the training rows were read holds without.
+READING = ("label", "drop", "header", "encoding", "decimal", "array", "missing_values")
+
+
+def reads_data(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each of `READING`; it is handed those that are given, together, as `reading`."""
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        options = {name: given.pop(name) for name in READING}
+        command(**given, reading={name: value for name, value in options.items() if value is not None})
+
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "reading"]
+    parameters = [*own, *(_parameter(name, "Reading", "as in training") for name in READING)]
+    with_options.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_options
+
+
 def recipe_parameters() -> list[inspect.Parameter]:
     """A keyword parameter for every setting of a recipe but `data`, None where the user does not give it."""
-    return [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name))
-        for name in Recipe.model_fields
-        if name != "data"
-    ]
+    return [_parameter(name, "Recipe", _default(name)) for name in Recipe.model_fields if name != "data"]
 
 
-def _annotation(name: str) -> Any:
+def _default(name: str) -> str:
+    default = Recipe.model_fields[name].get_default()
+    if default is None:
+        return ""
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _parameter(name: str, panel: str, default: str) -> inspect.Parameter:
+    annotation = _annotation(name, panel, default)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _annotation(name: str, panel: str, default: str) -> Any:
     field = Recipe.model_fields[name]
-    default = field.get_default()
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
     kind = _plain_type(field.annotation)
     description = field.description or ""
     if choices := get_args(kind):
         description = f"{', '.join(choices[:-1])} or {choices[-1]}. {description}"
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=help_text(description, "" if shown in (None, "") else str(shown)),
+        help=help_text(description, default),
         metavar="<name>" if choices else None,
         show_default=False,
-        rich_help_panel="Recipe",
+        rich_help_panel=panel,
     )
     return Annotated[kind | None, option]
 

@@ -10,12 +10,10 @@ from aevb.cli.options import (
     PATH,
     DataArgument,
     DataDirOption,
-    DropOption,
     KeepOption,
-    LabelOption,
     RunArgument,
     help_text,
-    listed,
+    reads_data,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ FLATTERS = (
 )
 
 
+@reads_data
 def score(
     run: RunArgument,
     data: DataArgument,
@@ -68,14 +67,14 @@ def score(
             show_default=False,
         ),
     ] = 2000,
-    drop: DropOption = None,
-    label: LabelOption = None,
     keep: KeepOption = None,
     data_dir: DataDirOption = None,
     seed: Annotated[
         int,
         typer.Option(min=0, max=2**32 - 1, help=help_text("Of all randomness.", "0"), show_default=False),
     ] = 0,
+    *,
+    reading: dict[str, str],
 ) -> None:
     """How odd rows are: log p(x) of each with its error, and its percentile among rows that were held out.
 
@@ -85,19 +84,18 @@ def score(
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, write_table
     from aevb.cli.stages import stages
-    from aevb.datasets import read_keys
     from aevb.evaluation import make_method, score_rows
 
     check_out(out, picture=False, source=data, keep=keep)
     chosen = make_method(method, samples)  # a wrong one is told before anything is loaded
     model = load_run(run)
-    x, _ = rows_for(model, data, data_dir, drop=drop, label=label, keep=keep)
-    keys = read_keys(data, listed(keep), len(x), **model.recipe.reading)
+    given = rows_for(model, data, data_dir, keep=keep, reading=reading)
+    x = given.x
     ranked = _reference(run, model, reference, data_dir)
     with stages() as show:
         scores = score_rows(model, x, chosen, ranked.rows, reference_rows, seed, show)
     columns = scores.columns(is_normalized=model.is_normalized)
-    write_table(out, scores.table(), tuple(columns), keys, None, **columns)
+    write_table(out, scores.table(), tuple(columns), given.keys, None, **columns)
     for line in [f"{len(x):,} scores in {out}", *_said(scores, model, x), *_ranks(scores, ranked)]:
         typer.echo(line)
     if known := _known(run, model, x, data_dir):
@@ -123,7 +121,7 @@ def _reference(run: Path, model: "TrainedModel", wanted: str, data_dir: Path | N
     if wanted == "none":
         return _Reference(None, "none were asked for")
     if wanted not in ("", "held-out", "training"):
-        return _Reference(rows_for(model, wanted, data_dir)[0], f"rows of {wanted}")
+        return _Reference(rows_for(model, wanted, data_dir).x, f"rows of {wanted}")
     if not RunFolder(run).holds_run:
         return _Reference(
             None, f"{run} is a model without its run, which knows no rows; --reference DATA names some"

@@ -81,5 +81,5 @@ def note_suspects(
     values = ",".join(f"{value:.10g}" for value in found)
     return (
         f"{name}: far from all other values of its column, and repeated, is {'; '.join(parts)}. If it stands for a "
-        f"missing value, say `missing='nan'` and `missing_values='{values}'`.",
+        f"missing value, train with `missing='nan'` and `missing_values='{values}'`.",
     )

@@ -62,7 +62,7 @@ def repeated_columns(
     >>> x = np.random.default_rng(0).normal(size=(100, 3))
     >>> x[:, 1] = x[:, 1] > 0
     >>> [str(column) for column in repeated_columns(x, ("height", "smokes", "weight"))]
-    ['smokes (2 values)']
+    ["'smokes' (2 values)"]
     """
     found = []
     if len(x) > MOST_ROWS:

@@ -58,11 +58,14 @@ def as_rows(x: np.ndarray, name: str, image_shape: tuple[int, ...] | None = None
     if x.dtype == np.uint8:
         return ShapedRows(rows, (height, width))
     if min(height, width) >= LEAST_PIXELS and max(height, width) <= MOST_PROPORTION * min(height, width):
-        note = f"{name}: each row is taken for an image of {height} x {width}. If it is none, say `image_shape='none'`."
+        note = (
+            f"{name}: each row is taken for an image of {height} x {width}. If it is none, train with "
+            "`image_shape='none'`."
+        )
         return ShapedRows(rows, (height, width), (note,))
     note = (
         f"{name}: each row of {height} x {width} numbers is taken for {height * width} features. If it is an image, "
-        f"say `image_shape='{height},{width}'`."
+        f"train with `image_shape='{height},{width}'`."
     )
     return ShapedRows(rows, None, (note,))
 
