@@ -36,7 +36,8 @@ def score(
         str,
         typer.Option(
             help=help_text(
-                "How log p(x) is estimated: importance, annealed, hmc-density or quadrature.", "importance"
+                "How log p(x) is estimated: importance, annealed, hmc-density, quadrature or iwae.",
+                "importance",
             ),
             metavar="<name>",
             show_default=False,
