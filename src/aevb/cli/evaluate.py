@@ -28,7 +28,7 @@ def evaluate(
         str,
         typer.Option(
             help=help_text(
-                "Ways of estimating log p(x), separated by commas: importance, annealed, hmc-density, quadrature, iwae.",
+                "How log p(x) is estimated, separated by commas: importance, annealed, hmc-density, quadrature, iwae.",
                 "importance",
             ),
             metavar="<names>",
