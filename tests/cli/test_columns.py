@@ -74,7 +74,7 @@ def test_what_was_imputed_can_take_the_place_of_the_original(table_run, more, tm
         "--drop",
         "id,remark",
         "--reference",
-        0,
+        "none",
         *SMALL,
     )
 
