@@ -40,9 +40,9 @@ def test_train_has_an_option_for_every_setting_with_its_default(monkeypatch):
     listed = must("train", "--help")
     for name in set(Recipe.model_fields) - {"data"}:
         assert f"--{name.replace('_', '-')} " in listed
-    for default in ("[default: runs/DATA]", "[default: 0.001]", "[default: relu]", "[default: 400]"):
+    for default in ("[default: runs/DATA]", "[default: 0.0001]", "[default: relu]", "[default: 400]"):
         assert default in listed
-    assert "[default: 10, if no other budget]" in listed
+    assert "Without any budget: 10 for data sets with a name" in " ".join(listed.replace("│", " ").split())
     assert "(relu)" not in listed
 
 

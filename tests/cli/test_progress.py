@@ -37,7 +37,12 @@ def test_without_a_budget_of_epochs_the_bar_follows_the_others(tmp_path):
 def said(tmp_path, epochs=1, **settings):
     """What is printed before a run on grey pixels, and after it as if it had been trained."""
     np.savez(tmp_path / "data.npz", x=np.random.default_rng(0).random((20, 2, 2)))
-    settings = {"data": str(tmp_path / "data.npz"), "latents": 1, "hidden": (2,)} | settings
+    settings = {
+        "data": str(tmp_path / "data.npz"),
+        "latents": 1,
+        "hidden": (2,),
+        "image_shape": (2, 2),
+    } | settings
     run = runs.start(settings, tmp_path / "run")
     terms = {"elbo": -3.0, "reconstruction": -2.0, "kl": 1.0}
     record = {f"{split}_{name}": value for split in ("train", "test") for name, value in terms.items()}
