@@ -11,7 +11,8 @@ TERMS = {f"{split}_{term}" for split in ("train", "test") for term in ("elbo", "
 
 def test_a_run_leaves_its_folder(digits_run):
     names = {path.name for path in digits_run.iterdir()}
-    assert names == {"recipe.toml", "metrics.jsonl", "summary.json", "model", "checkpoint", "figures"}
+    written = {"recipe.toml", "metrics.jsonl", "summary.json", "model", "checkpoint", "figures", "data.json"}
+    assert names == written | {".lock", ".holder.json"}
     assert {path.name for path in (digits_run / "model").iterdir()} == {"model.json", "weights.safetensors"}
     figures = {path.stem: path for path in (digits_run / "figures").iterdir()}
     assert set(figures) == FIGURES
@@ -190,4 +191,5 @@ def test_a_table_without_a_budget_gets_one_and_its_recipe_says_which(tmp_path):
     recipe = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
     assert recipe["epochs"] > 1000
     assert (recipe["validation"], recipe["schedule"], recipe["clip_norm"]) == (0.1, "cosine", 1.0)
-    assert "auto" not in [value for name, value in recipe.items() if name != "scale"]
+    of_the_file = {"scale", "header", "encoding", "decimal"}
+    assert "auto" not in [value for name, value in recipe.items() if name not in of_the_file]
