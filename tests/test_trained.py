@@ -93,6 +93,11 @@ class TestBeyondTheRange:
                 found = getattr(vae, method)(rows)
             np.testing.assert_array_equal(found, getattr(vae, method)(at_the_end))
 
+    def test_count_so_too_among_rows_that_training_holds_out(self):
+        with pytest.warns(UserWarning, match="these validation rows count as if at its end"):
+            vae = small(likelihood="continuous-bernoulli", scale="minmax", validation=0.3).fit(REAL)
+        assert np.isfinite(vae.history_[-1]["validation_elbo"])
+
     def test_are_not_what_rounding_makes_of_the_ends(self, vae):
         assert np.isfinite(vae.score_samples(REAL.astype(np.float32))).all()
 

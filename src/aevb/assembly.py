@@ -39,7 +39,7 @@ from aevb.models import (
 from aevb.models.structure import describe
 from aevb.networks import MLP, OverRows
 from aevb.objectives import Objective
-from aevb.preparation import Preparation, is_binary
+from aevb.preparation import Beyond, Preparation, is_binary
 from aevb.recipe import Recipe
 from aevb.selection import bound_name, build_objective
 from aevb.settling import CONSTANT_RATE, Facts, settle, settle_model
@@ -110,7 +110,7 @@ def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)
     recipe = settle(recipe, facts)
     prepare, data = _prepare(recipe, dataset)
     likelihood = choose_likelihood(recipe.likelihood, data.train, dataset.image_shape is not None)
-    _check_support(likelihood, data, dataset.feature_names)
+    data = _within_support(likelihood, data, prepare, dataset.feature_names)
     binary = recipe.binarize != "none" or all(is_binary(rows) for rows in data.splits.values())
     grey = likelihood == "bernoulli" and not binary
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
@@ -155,15 +155,25 @@ def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingDat
     return prepare, TrainingData(prepare(train, training=True), validation, test)
 
 
-def _check_support(likelihood: Likelihood, data: TrainingData, names: tuple[str, ...] | None) -> None:
-    """Refuse rows outside the likelihood's support.
+def _within_support(
+    likelihood: Likelihood, data: TrainingData, prepare: Preparation, names: tuple[str, ...] | None
+) -> TrainingData:
+    """The rows, those that are held out taken as at the end of the likelihood's support where they lie beyond it.
 
-    A sigmoid's means should reach every training row; of the others some may lie a little outside.
+    Training rows there are refused, also those that a sigmoid's means cannot reach.
     """
+    if likelihood in (*ON_UNIT_INTERVAL, "gaussian-sigmoid"):
+        name = "the train data (rows counted after the split, values as scaled)"
+        check_support(data.train, likelihood, (0.0, 1.0), name=name, feature_names=names)
+    if likelihood not in ON_UNIT_INTERVAL:
+        return data
+    held_out = {}
     for split, rows in data.splits.items():
-        if likelihood in ON_UNIT_INTERVAL or (likelihood == "gaussian-sigmoid" and split == "train"):
-            name = f"the {split} data (rows counted after the split, values as scaled)"
-            check_support(rows, likelihood, (0.0, 1.0), name=name, feature_names=names)
+        if split != "train":
+            held_out[split], beyond = Beyond.of(rows)
+            in_units = prepare.scaling.undo(rows)
+            beyond.warn(in_units, prepare.scaling, names, f"these {split} rows count as if at its end")
+    return dataclasses.replace(data, **held_out)
 
 
 def _check_tails(recipe: Recipe, decoder_network: eqx.Module | None) -> None:

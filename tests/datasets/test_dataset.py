@@ -111,7 +111,9 @@ def test_frame_of_bytes_stays_bytes():
 
 def test_frame_with_text_columns_names_them_all():
     frame = pd.DataFrame({"a": [1], "city": ["Bern"], "when": pd.to_datetime(["2020-01-01"])})
-    with pytest.raises(InvalidDataError, match=r"columns do not: 'city' \(.*\), 'when' \(datetime64.*drop\(columns="):
+    with pytest.raises(
+        InvalidDataError, match=r"columns do not: 'city' \(.*\), 'when' \(datetime64.*drop\(columns="
+    ):
         from_frame(frame)
     with pytest.raises(InvalidDataError, match=r"frame has no column 'citi'\. Did you mean 'city'\?"):
         from_frame(frame, drop=["citi"], name="frame")

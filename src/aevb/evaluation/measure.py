@@ -151,7 +151,9 @@ def _estimate(
 
 def _is_covered(model: TrainedModel, method: inference.MarginalMethod) -> bool | None:
     """Whether importance weights see all of the prior; None for other methods."""
-    return covers(model.autoencoder.model, model.recognition) if isinstance(method, Importance) else None
+    return (
+        method.covers(model.autoencoder.model, model.recognition) if isinstance(method, Importance) else None
+    )
 
 
 def _on_same_rows(

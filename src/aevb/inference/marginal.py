@@ -66,7 +66,8 @@ class MarginalEstimate:
     def sampling_error(self) -> float:
         """The standard error of `mean` as an estimate for all rows of the kind that these were drawn from."""
         n = len(self.log_p)
-        return float(np.std(self.log_p, ddof=1, dtype=np.float64) / np.sqrt(n)) if n > 1 else float("nan")
+        with np.errstate(invalid="ignore"):  # an impossible row, of -inf, leaves no error to be told
+            return float(np.std(self.log_p, ddof=1, dtype=np.float64) / np.sqrt(n)) if n > 1 else float("nan")
 
 
 @runtime_checkable
