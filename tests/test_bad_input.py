@@ -181,11 +181,11 @@ def test_damaged_runs_are_refused(place, tmp_path, monkeypatch, damage, command,
     run = tmp_path / "run"
     shutil.copytree(place / "run", run)
     damage(run)
-    left = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    left = {path: path.read_bytes() for path in run.rglob("[!.]*") if path.is_file()}
     failed = aevb(*command.format(run).split())
     assert failed.code == 1
     assert fragment in failed.err
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == left
+    assert {path: path.read_bytes() for path in run.rglob("[!.]*") if path.is_file()} == left
 
 
 def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(place, tmp_path, monkeypatch):
