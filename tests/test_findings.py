@@ -219,15 +219,16 @@ def test_a_second_look_tells_whether_failed_diagnostics_matter(runs):
 
     @dataclasses.dataclass(frozen=True)
     class Doubtful:
-        """Importance sampling whose diagnostics never pass, and whose estimates lie too low."""
+        """Importance sampling whose diagnostics pass or do not, and whose estimates lie too low."""
 
         too_low: float
+        passes: bool = False
         name = "doubtful"
 
         def __call__(self, *about):
             found = Importance(300)(*about)
             return dataclasses.replace(
-                found, log_p=found.log_p - self.too_low, reliable=np.zeros(len(found.log_p), bool)
+                found, log_p=found.log_p - self.too_low, reliable=np.full(len(found.log_p), self.passes)
             )
 
     for too_low, matters in ((0.0, False), (3.0, True)):
@@ -235,4 +236,4 @@ def test_a_second_look_tells_whether_failed_diagnostics_matter(runs):
         assert look.n_rows == 30
         assert look.rise == pytest.approx(too_low, abs=0.1)
         assert look.matters == matters
-    assert score_rows(model, linked(30, 5), Importance(300)).second_look is None
+    assert score_rows(model, linked(30, 5), Doubtful(3.0, passes=True)).second_look is None

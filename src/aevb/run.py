@@ -169,9 +169,7 @@ def start(
         recipe = assembly.recipe
         write_file(folder.recipe, recipe.to_toml().encode())
         DataLocation(recipe.data, data_dir).write(folder.location)
-        if recipe.data not in NAMES:  # the rows of a named set are the published ones, or refused
-            digests = RowDigests.of(dataset, recipe.validation or 0.0, recipe.seed)
-            write_file(folder.rows, digests.to_bytes())
+        _write_rows(folder, recipe, dataset)
         folder.checkpoint.parent.mkdir()
         write_file(folder.metrics, b"")
     return Run(folder, recipe, dataset, assembly, assembly.start)
@@ -213,9 +211,18 @@ def _resumed(folder: RunFolder, settings: Mapping[str, Any], data_dir: Path | No
     folder.checkpoint.parent.mkdir(exist_ok=True)
     write_file(folder.recipe, recipe.to_toml().encode())
     DataLocation(recipe.data, data_dir).found(folder.location).write(folder.location)
+    if not folder.rows.is_file():  # the run was killed before it could say
+        _write_rows(folder, recipe, dataset)
     # Lines written after the checkpoint are of steps that are about to be taken again.
     write_file(folder.metrics, _lines(state.progress.history, assembly.bound))
     return Run(folder, recipe, dataset, assembly, state)
+
+
+def _write_rows(folder: RunFolder, recipe: Recipe, dataset: Dataset) -> None:
+    """Say which rows the run has; those of a named set are the published ones, or refused."""
+    if recipe.data not in NAMES:
+        digests = RowDigests.of(dataset, recipe.validation or 0.0, recipe.seed)
+        write_file(folder.rows, digests.to_bytes())
 
 
 def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Callable[[], bool]) -> Run:
