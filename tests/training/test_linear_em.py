@@ -77,7 +77,9 @@ def test_bounds_are_in_the_units_of_the_data_whatever_their_scale():
     stretched = IRIS * np.array([100.0, 1.0, 0.01, 1.0])
     vae = VAE(**LINEAR | {"scale": "standard"}, likelihood="gaussian-diagonal", objective="em", epochs=200)
     vae.fit(stretched)
-    assert vae.history_[-1]["train_elbo"] == pytest.approx(vae.score_samples(stretched, method="iwae").mean(), abs=1e-3)
+    assert vae.history_[-1]["train_elbo"] == pytest.approx(
+        vae.score_samples(stretched, method="iwae").mean(), abs=1e-3
+    )
     # A density of stretched data is that of the data over the stretch, which here is 1 in all.
     assert vae.history_[-1]["train_elbo"] == pytest.approx(
         em("gaussian-diagonal", 200, scale="standard").history_[-1]["train_elbo"], abs=1e-4

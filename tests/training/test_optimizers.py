@@ -219,18 +219,22 @@ def test_a_step_of_map_is_the_gradient_with_the_prior_over_n(batch_size):
     assert len(rows) == (7 if batch_size == 7 else 3)
 
 
-@pytest.mark.parametrize(("limit", "least", "most"), [(0.0, 20, 40), (GAUSSIAN_CLIP_NORM, 0, 4)])
+@pytest.mark.parametrize(("limit", "least", "most"), [(0.0, 20, 60), (GAUSSIAN_CLIP_NORM, 0, 1e-3)])
 def test_one_huge_gradient_throws_adam_off_unless_gradients_are_limited(limit, least, most):
-    """One of 1e6 among many of about 1 moves a weight by up to 1/sqrt(1 - 0.999) = 31 steps."""
+    """One of 1e6 among many of 1 moves a weight by about 1/sqrt(1 - 0.999) = 31 steps more than one of 1 does."""
     rule = Optimizer("adam", RATE, clip_norm=limit).build()
     weight = jnp.zeros(1)
-    state = rule.init(weight)
+    usual = rule.init(weight)
     update = jax.jit(rule.update)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], 600)
     for sign in signs:
-        _, state = update(jnp.asarray([sign]), state)
-    moved = 0.0
-    for gradient in (1e6, *signs[:50]):
-        step, state = update(jnp.asarray([gradient]), state)
-        moved += float(step[0])
-    assert least < abs(moved) / RATE < most
+        _, usual = update(jnp.asarray([sign]), usual)
+
+    def moved(first):
+        state, total = usual, 0.0
+        for gradient in (first, *signs[:50]):
+            step, state = update(jnp.asarray([gradient]), state)
+            total += float(step[0])
+        return total
+
+    assert least <= abs(moved(1e6) - moved(1.0)) / RATE <= most
