@@ -219,9 +219,9 @@ def test_a_step_of_map_is_the_gradient_with_the_prior_over_n(batch_size):
     assert len(rows) == (7 if batch_size == 7 else 3)
 
 
-@pytest.mark.parametrize(("limit", "least", "most"), [(0.0, 20, 60), (GAUSSIAN_CLIP_NORM, 0, 1e-3)])
+@pytest.mark.parametrize(("limit", "least", "most"), [(0.0, 10, 40), (GAUSSIAN_CLIP_NORM, 0, 1e-3)])
 def test_one_huge_gradient_throws_adam_off_unless_gradients_are_limited(limit, least, most):
-    """One of 1e6 among many of 1 moves a weight by about 1/sqrt(1 - 0.999) = 31 steps more than one of 1 does."""
+    """One of 1e6 among many of 1 moves a weight by up to 1/sqrt(1 - 0.999) = 31 steps more than one of 1 does."""
     rule = Optimizer("adam", RATE, clip_norm=limit).build()
     weight = jnp.zeros(1)
     usual = rule.init(weight)
