@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-# Most of the tests' time is LLVM's, which makes fast programs of functions that are called once.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Most of the tests' time is the compiler's, which makes fast programs of functions that are called once. The fusion
+# emitters more than double it.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 
 # Compiled programs hold memory maps, some hundred for one that trains, of which Linux gives a process 65,530. Beyond
 # that XLA dies of a segmentation fault.
