@@ -207,7 +207,8 @@ def build_autoencoder(
     return _build_autoencoder(shape, likelihood, log_scale, networks, jax.random.key(recipe.seed))
 
 
-@eqx.filter_jit  # one program for all initial weights, instead of one per layer
+# One program for all initial weights, instead of one per layer. It runs once, so its compilation is what takes time.
+@eqx.filter_jit(compiler_options={"xla_backend_optimization_level": 0})
 def _build_autoencoder(
     recipe: Recipe,
     likelihood: Likelihood,
