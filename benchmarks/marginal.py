@@ -40,7 +40,7 @@ def floor(autoencoder: Any, n_codes: int) -> Callable[[], None]:
     import jax.numpy as jnp
 
     decoder = autoencoder.model.decoder
-    weights = decoder.network.layers[0].weight, decoder.logits.weight
+    weights = decoder.network.layers[0].weight, decoder.heads["logits"].weight
 
     @jax.jit
     def products(z: Any, first: Any, second: Any) -> Any:

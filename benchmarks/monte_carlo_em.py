@@ -41,7 +41,7 @@ def contestants() -> dict[str, Callable[[], None]]:
 
     sweeps, products = _sweeps(), _products()
     z = jax.random.normal(jax.random.key(0), (ROWS, LATENTS))
-    weights = model.decoder.network.layers[0].weight, model.decoder.logits.weight
+    weights = model.decoder.network.layers[0].weight, model.decoder.heads["logits"].weight
     return {
         "aevb": lambda: jax.block_until_ready(sweeps(objective, model, batch)),
         "aevb with updates": trained,

@@ -78,12 +78,10 @@ def fitted(x: np.ndarray, seed: int) -> tuple[Any, float, bool]:
 
 def independent(vae: Any, rows: np.ndarray, train: np.ndarray) -> float:
     """The mean log-likelihood of independent columns, in the user's units as the bound is."""
-    from aevb.datasets import independent_log_likelihood
-
     model = vae.model_
-    scaled = independent_log_likelihood(model.prepare(rows), model.prepare(train), model.likelihood)
-    volume = ~np.isnan(rows) @ model.preparation.scaling.log_scale
-    return float(np.mean(scaled - volume * model.autoencoder.model.decoder.is_density))
+    cells = model.likelihood.independent(*(model.prepare(part).astype(float) for part in (rows, train)))
+    log_scale = model.preparation.scaling.log_scale * model.likelihood.is_density
+    return float(np.mean(np.nansum(cells - log_scale, axis=1)))
 
 
 def filled_in(x: np.ndarray, seed: int) -> tuple[float, float]:

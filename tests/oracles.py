@@ -10,12 +10,13 @@ from scipy.stats import multivariate_normal, norm
 
 from aevb.datasets import Scaling
 from aevb.models import (
+    LIKELIHOODS,
     AutoEncoder,
     Constant,
+    Decoder,
     Encoder,
     LatentVariableModel,
     Prior,
-    make_decoder,
 )
 from aevb.models.conditional import LOG_VARIANCE_LIMITS
 from aevb.networks import MLP
@@ -119,7 +120,7 @@ class LinearGaussian:
 
 def with_head(module, name, weight, bias):
     """The module with these arrays in its linear head `name`."""
-    return eqx.tree_at(lambda m: getattr(m, name), module, with_weights(getattr(module, name), weight, bias))
+    return eqx.tree_at(lambda m: m.heads[name], module, with_weights(module.heads[name], weight, bias))
 
 
 def with_weights(linear, weight, bias):
@@ -131,7 +132,7 @@ def with_weights(linear, weight, bias):
 def with_log_variance(module, log_variance):
     """The module with constant log-variances."""
     head = inverse_soft_clip(np.asarray(log_variance, float))
-    return with_head(module, "log_variance", np.zeros(module.log_variance.weight.shape[::-1]), head)
+    return with_head(module, "log_variance", np.zeros(module.heads["log_variance"].weight.shape[::-1]), head)
 
 
 def with_encoder(encoder, a, c, log_variance):
@@ -156,7 +157,7 @@ def tiny(likelihood="gaussian", d=5, k=2, hidden=(4,), activation="tanh", seed=0
     def build():
         key = jax.random.key(0)
         encoder = Encoder(MLP(d, hidden, activation, key=key), d, k, key=key)
-        decoder = make_decoder(likelihood, MLP(k, hidden, activation, key=key), k, d, key=key)
+        decoder = Decoder(LIKELIHOODS[likelihood], MLP(k, hidden, activation, key=key), k, d, key=key)
         model = LatentVariableModel(Prior("gaussian", k), decoder, Constant(jnp.zeros(d)))
         return AutoEncoder(model, encoder)
 
@@ -189,9 +190,9 @@ def linear_gaussian_elbo(autoencoder, x):
     encoder, decoder = autoencoder.encoder, autoencoder.model.decoder
     m = x @ encoder.heads["loc"].weight + encoder.heads["loc"].bias
     log_v = _limited(x @ encoder.heads["log_variance"].weight + encoder.heads["log_variance"].bias)
-    log_s2 = _limited(decoder.log_variance.bias)
-    residual = x - m @ decoder.loc.weight - decoder.loc.bias
-    spread = residual**2 + jnp.exp(log_v) @ decoder.loc.weight**2
+    log_s2 = _limited(decoder.heads["log_variance"].bias)
+    residual = x - m @ decoder.heads["loc"].weight - decoder.heads["loc"].bias
+    spread = residual**2 + jnp.exp(log_v) @ decoder.heads["loc"].weight ** 2
     reconstruction = -0.5 * jnp.sum(spread * jnp.exp(-log_s2) + log_s2 + np.log(2 * np.pi), axis=1)
     return reconstruction - 0.5 * jnp.sum(jnp.exp(log_v) + m**2 - 1 - log_v, axis=1)
 
@@ -199,10 +200,10 @@ def linear_gaussian_elbo(autoencoder, x):
 def linear_gaussian_evidence(autoencoder, x):
     """log p(x) of the same."""
     decoder = autoencoder.model.decoder
-    covariance = decoder.loc.weight.T @ decoder.loc.weight + jnp.diag(
-        jnp.exp(_limited(decoder.log_variance.bias))
+    covariance = decoder.heads["loc"].weight.T @ decoder.heads["loc"].weight + jnp.diag(
+        jnp.exp(_limited(decoder.heads["log_variance"].bias))
     )
-    return jax.scipy.stats.multivariate_normal.logpdf(x, decoder.loc.bias, covariance)
+    return jax.scipy.stats.multivariate_normal.logpdf(x, decoder.heads["loc"].bias, covariance)
 
 
 def _limited(h, limits=LOG_VARIANCE_LIMITS):

@@ -100,7 +100,7 @@ def test_another_seed_compiles_nothing():
 
     def weights(**settings):
         built = build_autoencoder(Recipe(**SMALL, **settings), "gaussian", jnp.zeros(3), (None, None))
-        return np.asarray(built.model.decoder.loc.weight)
+        return np.asarray(built.model.decoder.heads["loc"].weight)
 
     first = weights()
     logger.addHandler(handler)

@@ -73,7 +73,7 @@ class TestBeyondTheRange:
         return rows
 
     def test_have_no_density_and_cost_the_others_nothing(self, vae, rows):
-        said = r"1 of 5; their log p\(x\) is -inf.*row 2, column 4, where the range is"
+        said = r"1 of 5; their log p\(x\) is -inf.*row 2, column 4, where it knows values in"
         for method in ("score_samples", "elbo"):
             with pytest.warns(UserWarning, match=said):
                 scores = getattr(vae, method)(rows)
@@ -89,12 +89,12 @@ class TestBeyondTheRange:
         at_the_end = rows.copy()
         at_the_end[2, 4] = REAL[:, 4].max()
         for method in ("transform", "reconstruct"):
-            with pytest.warns(UserWarning, match="1 of 5; they count as if at its end"):
+            with pytest.warns(UserWarning, match="1 of 5; they count as the nearest that it knows"):
                 found = getattr(vae, method)(rows)
             np.testing.assert_array_equal(found, getattr(vae, method)(at_the_end))
 
     def test_count_so_too_among_rows_that_training_holds_out(self):
-        with pytest.warns(UserWarning, match="these validation rows count as if at its end"):
+        with pytest.warns(UserWarning, match="these validation rows count as the nearest that it knows"):
             vae = small(likelihood="continuous-bernoulli", scale="minmax", validation=0.3).fit(REAL)
         assert np.isfinite(vae.history_[-1]["validation_elbo"])
 

@@ -1,6 +1,7 @@
 """From a recipe and a data set to everything that training needs."""
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -17,16 +18,16 @@ from aevb.datasets import (
     check_observed,
     check_rows,
     check_support,
-    independent_log_likelihood,
     split_rows,
 )
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidRecipeError
 from aevb.models import (
-    ON_UNIT_INTERVAL,
+    LIKELIHOODS,
     AutoEncoder,
     BayesianDecoder,
     Constant,
+    Decoder,
     Encoder,
     LatentVariableModel,
     Likelihood,
@@ -34,19 +35,17 @@ from aevb.models import (
     RowTable,
     choose_prior,
     code_width,
-    make_decoder,
 )
 from aevb.models.structure import describe
 from aevb.networks import MLP, OverRows
 from aevb.objectives import Objective
-from aevb.preparation import Beyond, Preparation, is_binary
-from aevb.recipe import Recipe
+from aevb.preparation import Beyond, Preparation
+from aevb.recipe import CUSTOM, Recipe
 from aevb.selection import bound_name, build_objective
 from aevb.settling import CONSTANT_RATE, Facts, settle, settle_model
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState
 from aevb.typing import PRNGKey
 
-Networks = tuple[eqx.Module | None, eqx.Module | None]
 # Settings that the initial weights depend on, beside the seed.
 ARCHITECTURE = (
     *("latents", "hidden", "activation", "initialization", "posterior", "prior", "categories"),
@@ -54,6 +53,20 @@ ARCHITECTURE = (
 )
 # Training rows that are enough to know what a model must not lie below.
 INDEPENDENT_ROWS = 5000
+
+
+class Parts(eqx.Module):
+    """A user's own objects in the place of what a recipe names; None for none.
+
+    Args:
+        encoder_network: from the inputs of one row to features.
+        decoder_network: from one code to features.
+        likelihood: p(x|z) of a cell.
+    """
+
+    encoder_network: eqx.Module | None = None
+    decoder_network: eqx.Module | None = None
+    likelihood: Likelihood | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +80,6 @@ class Assembly:
         data: rows in scaled units.
         preparation: how rows in the user's units become these.
         recipe: the settings, with those settled that were left open.
-        likelihood: the name of p(x|z).
         is_normalized: whether the likelihood is a density or mass function of these rows; not so for grey pixels
             under a Bernoulli, whose terms are cross-entropies.
     """
@@ -78,8 +90,12 @@ class Assembly:
     data: TrainingData
     preparation: Preparation
     recipe: Recipe
-    likelihood: Likelihood
     is_normalized: bool
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """p(x|z) of a cell."""
+        return self.autoencoder.model.decoder.likelihood
 
     @property
     def start(self) -> TrainingState:
@@ -92,49 +108,51 @@ class Assembly:
         return bound_name(self.objective, normalized=self.is_normalized)
 
 
-def assemble(recipe: Recipe, dataset: Dataset, networks: Networks = (None, None)) -> Assembly:
+def assemble(recipe: Recipe, dataset: Dataset, parts: Parts = Parts()) -> Assembly:
     """Check the data, scale it, choose the likelihood and build the model, the objective and the plan.
 
     Args:
         recipe: the settings.
         dataset: rows in the user's units.
-        networks: a user's own networks for encoder and decoder, each from features to features; None for an MLP.
+        parts: a user's own objects in the place of what the recipe names.
 
     Raises:
         InvalidDataError: the data or some of its values cannot be used; the message says which.
         InvalidRecipeError: settings that do not go with the data.
     """
-    for network in networks:
-        describe(network, "the network", {})  # better refused now than when the trained model cannot be saved
+    for part in (parts.encoder_network, parts.decoder_network, parts.likelihood):
+        describe(part, "the network", {})  # better refused now than when the trained model cannot be saved
     facts = Facts(dataset.n_train, dataset.name in NAMES)
     recipe = settle(recipe, facts)
-    prepare, data = _prepare(recipe, dataset)
-    likelihood = choose_likelihood(recipe.likelihood, data.train, dataset.image_shape is not None)
+    likelihood = parts.likelihood or choose_likelihood(recipe, dataset)
+    prepare, data = _prepare(recipe, dataset, likelihood.auto_scale)
     data = _within_support(likelihood, data, prepare, dataset.feature_names)
-    binary = recipe.binarize != "none" or all(is_binary(rows) for rows in data.splits.values())
-    grey = likelihood == "bernoulli" and not binary
+    likelihood = likelihood.fitted(data.train)
+    proper = likelihood.proper_domain
+    is_normalized = recipe.binarize != "none" or all(map(proper.holds_all, data.splits.values()))
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
-    _check_tails(recipe, networks[1])
-    autoencoder = build_autoencoder(recipe, likelihood, log_scale, networks)
+    _check_tails(recipe, parts.decoder_network)
+    autoencoder = build_autoencoder(recipe, likelihood, log_scale, parts)
     if not recipe.has_encoder:
-        autoencoder = _with_table(autoencoder, recipe, len(data.train), networks[0])
-    recipe = settle_model(recipe, facts, likelihood, autoencoder)
+        autoencoder = _with_table(autoencoder, recipe, len(data.train), parts.encoder_network)
+    name = likelihood.name if parts.likelihood is None else CUSTOM
+    recipe = settle_model(recipe, facts, name, likelihood, autoencoder)
     objective = build_objective(recipe, autoencoder, len(data.train))
     plan = build_plan(recipe, len(data.train), objective.steps_per_batch)
     if objective.is_bound:
-        log_scale = prepare.scaling.log_scale if autoencoder.model.decoder.is_density else 0.0
+        log_scale = prepare.scaling.log_scale if likelihood.is_density else 0.0
         plan = dataclasses.replace(plan, independent=_independent(data.train, likelihood, log_scale))
-    return Assembly(autoencoder, objective, plan, data, prepare, recipe, likelihood, not grey)
+    return Assembly(autoencoder, objective, plan, data, prepare, recipe, is_normalized)
 
 
 def _independent(train: Float[np.ndarray, "rows features"], likelihood: Likelihood, log_scale: Any) -> float:
     """The mean over training rows, thinned out, of log p(x) where columns are independent; the user's units."""
     rows = train[:: math.ceil(len(train) / INDEPENDENT_ROWS)]
-    scaled = independent_log_likelihood(rows, rows, likelihood)
-    return float(np.mean(scaled - (~np.isnan(rows) * log_scale).sum(axis=1)))
+    cells = likelihood.independent(rows.astype(np.float64), rows.astype(np.float64)) - log_scale
+    return float(np.mean(np.nansum(cells, axis=1)))
 
 
-def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingData]:
+def _prepare(recipe: Recipe, dataset: Dataset, auto_scale: str) -> tuple[Preparation, TrainingData]:
     """The scaling, fitted on training rows, and all rows checked, split and scaled by it."""
     about = {"feature_names": dataset.feature_names, "allow_missing": recipe.missing == "nan"}
     x = check_rows(dataset.x_train, name="the training data", min_rows=2, **about)
@@ -146,7 +164,8 @@ def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingDat
     kept, held_out = split_rows(len(x), recipe.validation or 0.0, recipe.seed)
     train = x[kept] if len(held_out) else x
     check_observed(train, dataset.feature_names)
-    scaling = Scaling.fit(train, recipe.scale, is_image=dataset.image_shape is not None)
+    method = auto_scale if recipe.scale == "auto" else recipe.scale
+    scaling = Scaling.fit(train, method, is_image=dataset.image_shape is not None)
     prepare = Preparation(scaling, recipe.binarize, recipe.seed)
     validation = prepare(x[held_out]) if len(held_out) else None
     test = dataset.x_test
@@ -162,17 +181,16 @@ def _within_support(
 
     Training rows there are refused, also those that a sigmoid's means cannot reach.
     """
-    if likelihood in (*ON_UNIT_INTERVAL, "gaussian-sigmoid"):
-        name = "the train data (rows counted after the split, values as scaled)"
-        check_support(data.train, likelihood, (0.0, 1.0), name=name, feature_names=names)
-    if likelihood not in ON_UNIT_INTERVAL:
-        return data
-    held_out = {}
+    name = "the train data (rows counted after the split, values as scaled)"
+    about = {"name": name, "feature_names": names, "advice": likelihood.advice}
+    check_support(data.train, likelihood.name, likelihood.reach or likelihood.support, **about)
+    support, held_out = likelihood.fitted(data.train).domain, {}
     for split, rows in data.splits.items():
         if split != "train":
-            held_out[split], beyond = Beyond.of(rows)
+            held_out[split], beyond = Beyond.of(rows, support)
             in_units = prepare.scaling.undo(rows)
-            beyond.warn(in_units, prepare.scaling, names, f"these {split} rows count as if at its end")
+            consequence = f"these {split} rows count as the nearest that it knows"
+            beyond.warn(in_units, support, prepare.scaling, names, consequence)
     return dataclasses.replace(data, **held_out)
 
 
@@ -186,34 +204,39 @@ def _check_tails(recipe: Recipe, decoder_network: eqx.Module | None) -> None:
         )
 
 
-def choose_likelihood(name: str, x: Float[np.ndarray, "rows features"], is_image: bool) -> Likelihood:
-    """The likelihood that `auto` stands for: Bernoulli for binary values and for images in [0, 1], else Gaussian."""
-    if name != "auto":
-        return name  # pyright: ignore[reportReturnType]
-    # fmin and fmax pass over NaN, a missing value.
-    grey = is_image and np.fmin.reduce(x, axis=None) >= 0 and np.fmax.reduce(x, axis=None) <= 1
-    return "bernoulli" if grey or is_binary(x) else "gaussian"
+def choose_likelihood(recipe: Recipe, dataset: Dataset) -> Likelihood:
+    """The likelihood of a recipe; `auto` is Bernoulli for binary values and for images in [0, 1], else Gaussian."""
+    if recipe.likelihood != "auto":
+        return LIKELIHOODS[recipe.likelihood]
+    x = dataset.x_train
+    # fmin and fmax pass over NaN.
+    low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
+    bytes_as_pixels = x.dtype == np.uint8 and recipe.scale == "auto"
+    within = (low >= 0 and high <= 1) or bytes_as_pixels or recipe.scale == "minmax"
+    is_binary = bool(np.all((x == 0) | (x == 1) | np.isnan(x)))
+    grey = dataset.image_shape is not None and within
+    return LIKELIHOODS["bernoulli" if grey or is_binary else "gaussian"]
 
 
 def build_autoencoder(
     recipe: Recipe,
     likelihood: Likelihood,
     log_scale: Float[jax.Array, " features"],
-    networks: Networks,
+    parts: Parts,
 ) -> AutoEncoder:
     """The model with its initial weights, a function of the recipe's seed."""
     # Other settings are left at their defaults, so that no program is compiled anew for another value of theirs.
     shape = Recipe.parse({name: getattr(recipe, name) for name in ARCHITECTURE})
-    return _build_autoencoder(shape, likelihood, log_scale, networks, jax.random.key(recipe.seed))
+    return _build_autoencoder(shape, likelihood, log_scale, parts, jax.random.key(recipe.seed))
 
 
 # One program for all initial weights, instead of one per layer. It runs once, so its compilation is what takes time.
-@eqx.filter_jit(compiler_options={"xla_backend_optimization_level": 0})
+@functools.partial(eqx.filter_jit, compiler_options={"xla_backend_optimization_level": 0})
 def _build_autoencoder(
     recipe: Recipe,
     likelihood: Likelihood,
     log_scale: Float[jax.Array, " features"],
-    networks: Networks,
+    parts: Parts,
     key: PRNGKey,
 ) -> AutoEncoder:
     n_features, n_latents = len(log_scale), recipe.latents
@@ -221,20 +244,20 @@ def _build_autoencoder(
     width = code_width(recipe.posterior, n_latents, recipe.categories)
     keys = jax.random.split(key, 4)
     sees_mask = recipe.missing == "nan"
-    n_inputs = (1 + sees_mask) * n_features
+    n_inputs = likelihood.input_width(n_features) + sees_mask * n_features
     encoder_network = (
         MLP(n_inputs, recipe.hidden, recipe.activation, recipe.initialization, key=keys[0])
-        if networks[0] is None
+        if parts.encoder_network is None
         else _lift(
-            networks[0],
+            parts.encoder_network,
             n_inputs,
             "the values, 0 where missing, then 1 or 0 each for observed or not" * sees_mask,
         )
     )
     decoder_network = (
         MLP(width, recipe.hidden[::-1], recipe.activation, recipe.initialization, key=keys[1])
-        if networks[1] is None
-        else _lift(networks[1], width)
+        if parts.decoder_network is None
+        else _lift(parts.decoder_network, width)
     )
     encoder = Encoder(
         encoder_network,
@@ -244,9 +267,10 @@ def _build_autoencoder(
         recipe.categories,
         recipe.initialization,
         sees_mask,
+        likelihood,
         key=keys[2],
     )
-    decoder = make_decoder(likelihood, decoder_network, width, n_features, recipe.initialization, key=keys[3])
+    decoder = Decoder(likelihood, decoder_network, width, n_features, recipe.initialization, key=keys[3])
     if recipe.weight_posterior == "gaussian":
         decoder = BayesianDecoder(decoder)
     model = LatentVariableModel(prior, decoder, Constant(log_scale))

@@ -11,13 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Num, Shaped
 
 from aevb.batch import Batch, each_row, has_missing, map_rows
-from aevb.datasets import Scaling, check_support
+from aevb.datasets import Scaling, Support, check_support
 from aevb.datasets.checks import name_cell
 from aevb.errors import InvalidDataError
 from aevb.typing import PRNGKey
 
 EXTREME = 1e12  # scaled units
 ROUNDING = 1e-6  # scaled units; what single precision makes of the limits of a range
+PIXELS = Support(0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Preparation:
         x = self.scaled(x)
         _check_extremes(x)
         if self.binarize != "none":
-            check_support(x, "bernoulli", (0.0, 1.0), name="the data to make binary")
+            advice = "Minmax scaling brings columns into [0, 1]."
+            check_support(x, "bernoulli", PIXELS, name="the data to make binary", advice=advice)
         return self.binarized(x, training=training)
 
     def scaled(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
@@ -90,14 +92,9 @@ def _draw_pixels(key: PRNGKey, batch: Batch) -> Float[jax.Array, "batch features
     return draws if batch.mask is None else jnp.where(batch.mask, draws, jnp.nan)
 
 
-def is_binary(x: Float[np.ndarray, "rows features"]) -> bool:
-    """Whether every value is 0 or 1, but for those that are missing."""
-    return bool(np.all((x == 0) | (x == 1) | np.isnan(x)))
-
-
 @dataclasses.dataclass(frozen=True)
 class Beyond:
-    """The cells that lie beyond the limits of a likelihood of values in [0, 1], where its density is 0.
+    """The cells that a likelihood does not know, to which it gives no density or probability.
 
     Args:
         cells: which they are; None for none.
@@ -106,17 +103,19 @@ class Beyond:
     cells: Bool[np.ndarray, "rows features"] | None
 
     @classmethod
-    def of(cls, x: Float[np.ndarray, "rows features"]) -> tuple[Float[np.ndarray, "rows features"], "Beyond"]:
-        """Rows in scaled units brought into [0, 1], and which cells were outside by more than a rounding error.
+    def of(
+        cls, x: Float[np.ndarray, "rows features"], support: Support
+    ) -> tuple[Float[np.ndarray, "rows features"], "Beyond"]:
+        """Rows in scaled units brought into a support, and which cells were outside by more than a rounding error.
 
-        >>> Beyond.of(np.array([[0.25, 1.5]]))
+        >>> Beyond.of(np.array([[0.25, 1.5]]), Support(0.0, 1.0))
         (array([[0.25, 1.  ]]), Beyond(cells=array([[False,  True]])))
         """
-        # fmax and fmin pass over NaN.
-        if np.fmin.reduce(x, axis=None) >= 0 and np.fmax.reduce(x, axis=None) <= 1:
+        if support.holds_all(x):
             return x, cls(None)
-        cells = (x < -ROUNDING) | (x > 1 + ROUNDING)
-        return np.clip(x, 0.0, 1.0), cls(cells if cells.any() else None)
+        nearest = support.nearest(x)
+        cells = (np.abs(x - nearest) > ROUNDING) | ~(support.holds(x) | (np.abs(x - nearest) > 0))
+        return nearest, cls(cells if cells.any() else None)
 
     def impossible(self, value: Any, found: Shaped[np.ndarray, " rows"]) -> Shaped[np.ndarray, " rows"]:
         """What was found of rows, but another value for those with such a cell."""
@@ -129,6 +128,7 @@ class Beyond:
     def warn(
         self,
         x: Num[np.ndarray, "rows features"],
+        support: Support,
         scaling: Scaling,
         feature_names: Sequence[str] | None,
         consequence: str,
@@ -137,6 +137,7 @@ class Beyond:
 
         Args:
             x: the rows, in the user's units.
+            support: of the likelihood, in scaled units.
             scaling: from these to the scaled ones.
             feature_names: of the columns, where known.
             consequence: what becomes of them, to go on after "N of M".
@@ -144,11 +145,14 @@ class Beyond:
         if self.cells is None:
             return
         row, column = (int(i) for i in np.argwhere(self.cells)[0])
-        low = scaling.loc[column]
+        low, high = (
+            scaling.loc[column] + limit * scaling.scale[column] for limit in (support.low, support.high)
+        )
+        known = str(dataclasses.replace(support, low=low, high=high))
         warnings.warn(
-            "rows with a value outside the range that the model was trained on, to which its likelihood is limited: "
+            "rows with a value to which the model's likelihood gives no probability: "
             f"{int(self.cells.any(axis=1).sum()):,} of {len(x):,}; {consequence}. The first is {x[row, column]:g} at "
-            f"{name_cell(row, column, feature_names)}, where the range is {low:g} to "
-            f"{low + scaling.scale[column]:g}. To have no limits, train with `likelihood='gaussian'`.",
+            f"{name_cell(row, column, feature_names)}, where it knows {known}. To have no limits, train with "
+            "`likelihood='gaussian'`.",
             stacklevel=4,
         )

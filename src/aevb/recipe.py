@@ -24,6 +24,7 @@ from pydantic import (
 from aevb.datasets.reading import READING_OPTIONS, check_encoding
 from aevb.errors import InvalidRecipeError
 
+CUSTOM = "custom"  # what stands for an object of the user's that has no name
 MOST_SHOWN = 100  # characters of a wrong value
 # Settings that mean something to these objectives only; `auto` is the score function for discrete codes.
 USED_BY = {
@@ -58,10 +59,22 @@ def _no_image(value: Any) -> Any:
 def _known_family(name: str) -> str:
     from aevb.distributions import FAMILIES  # brings JAX along, which `aevb --help` does without
 
-    if name != "auto" and name not in FAMILIES:
-        close = difflib.get_close_matches(name, FAMILIES, 1)
+    return _known(name, ("auto", *FAMILIES), "family")
+
+
+def _known_likelihood(name: str) -> str:
+    if name in ("auto", CUSTOM):
+        return name
+    from aevb.models import LIKELIHOODS  # brings JAX along, too
+
+    return _known(name, ("auto", *LIKELIHOODS), "likelihood")
+
+
+def _known(name: str, names: tuple[str, ...], kind: str) -> str:
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
         advice = f"did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"no such family ({advice}Known: {', '.join(FAMILIES)})")
+        raise ValueError(f"no such {kind} ({advice}Known: {', '.join(names)})")
     return name
 
 
@@ -72,6 +85,7 @@ Values = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 ImageShape = Annotated[tuple[Width, ...], BeforeValidator(_no_image), BeforeValidator(_split_commas)]
 Encoding = Annotated[str, AfterValidator(check_encoding)]
 FamilyName = Annotated[str, AfterValidator(_known_family)]
+LikelihoodName = Annotated[str, AfterValidator(_known_likelihood)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -125,9 +139,10 @@ class Recipe(BaseModel):
         None,
         description="Height,width in pixels, when the rows of your file are images; none, when they are no images.",
     )
-    scale: Literal["auto", "none", "standard", "minmax"] = Field(
+    scale: Literal["auto", "none", "standard", "minmax", "mean"] = Field(
         "auto",
-        description="Scaling of features; auto: 1/255 for images of bytes, none for data in [0, 1], else standard.",
+        description="Scaling of features; auto: 1/255 for images of bytes, none for data in [0, 1], else standard; "
+        "for positive numbers mean, division by it; for counts and categories none.",
     )
     binarize: Literal["none", "static", "dynamic"] = Field(
         "none",
@@ -149,19 +164,10 @@ class Recipe(BaseModel):
         description="Of the weights: uniform as in PyTorch; lecun, normal with variance 1/inputs, from which deep "
         "networks learn faster; or normal, with standard deviation 0.01, as in the AEVB paper.",
     )
-    likelihood: Literal[
+    likelihood: LikelihoodName = Field(
         "auto",
-        "bernoulli",
-        "continuous-bernoulli",
-        "gaussian",
-        "gaussian-sigmoid",
-        "gaussian-isotropic",
-        "gaussian-diagonal",
-    ] = Field(
-        "auto",
-        description="p(x|z); auto: bernoulli for binary data and images in [0, 1], else gaussian. "
-        "For grey images continuous-bernoulli is the normalized choice. The variance of gaussian depends on z; that of "
-        "gaussian-diagonal is one per column, that of gaussian-isotropic one for all.",
+        description="p(x|z), see `aevb likelihoods`; auto: bernoulli for binary data and images in [0, 1], else "
+        "gaussian. For grey images continuous-bernoulli is the normalized choice.",
     )
     recognition: Literal["amortized", "per-row"] = Field(
         "amortized",

@@ -10,7 +10,7 @@ import math
 from aevb.models import AutoEncoder, Likelihood, choose_prior
 from aevb.recipe import Recipe
 from aevb.selection import draws_per_row, objective_name
-from aevb.training.optimizers import DEFAULT_CLIP_NORMS, GAUSSIAN_CLIP_NORM
+from aevb.training.optimizers import DEFAULT_CLIP_NORMS
 
 # Steps of a user's own data: these many passes, but as many steps as small tables need and no more than take minutes.
 PASSES, LEAST_STEPS, MOST_STEPS = 20, 2000, 6000
@@ -59,16 +59,18 @@ def settle(recipe: Recipe, facts: Facts) -> Recipe:
     return _with_open(recipe, found)
 
 
-def settle_model(recipe: Recipe, facts: Facts, likelihood: Likelihood, autoencoder: AutoEncoder) -> Recipe:
+def settle_model(
+    recipe: Recipe, facts: Facts, name: str, likelihood: Likelihood, autoencoder: AutoEncoder
+) -> Recipe:
     """The recipe with what depends on the model settled: the names behind `auto`, draws of z, and the clip norm."""
-    name = objective_name(recipe, autoencoder)
-    unlimited = facts.is_named or not likelihood.startswith("gaussian")
+    objective = objective_name(recipe, autoencoder)
+    clip_norm = 0.0 if facts.is_named else likelihood.clip_norm
     found = {
-        "likelihood": likelihood,
+        "likelihood": name,
         "prior": choose_prior(recipe.prior, recipe.posterior),
-        "objective": name,
-        "samples": draws_per_row(recipe, name),
-        "clip_norm": DEFAULT_CLIP_NORMS.get(recipe.optimizer, 0.0 if unlimited else GAUSSIAN_CLIP_NORM),
+        "objective": objective,
+        "samples": draws_per_row(recipe, objective),
+        "clip_norm": DEFAULT_CLIP_NORMS.get(recipe.optimizer, clip_norm),
     }
     return _with_open(recipe, found)
 

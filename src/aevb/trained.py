@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,13 +13,12 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from aevb import inference
-from aevb.datasets import Scaling, check_rows
+from aevb.datasets import Scaling, Support, check_rows
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
 from aevb.inference.for_use import RowSearch, as_trained, for_use
 from aevb.inference.importance import DEFAULT_SAMPLES
 from aevb.models import (
-    ON_UNIT_INTERVAL,
     AutoEncoder,
     DecoderEnsemble,
     Likelihood,
@@ -30,8 +29,8 @@ from aevb.models import (
 )
 from aevb.models.noise import Noise, seen_through
 from aevb.objectives import Objective, Recognition
-from aevb.preparation import Beyond, Preparation, is_binary
-from aevb.recipe import Recipe
+from aevb.preparation import Beyond, Preparation
+from aevb.recipe import CUSTOM, Recipe
 from aevb.selection import bound_name, build_objective
 from aevb.training import evaluation_key
 from aevb.typing import PRNGKey
@@ -48,7 +47,6 @@ class TrainedModel:
         autoencoder: p(z) p(x|z) and q(z|x).
         preparation: how rows become what the model is given.
         recipe: how it was trained.
-        likelihood: the name of p(x|z).
         is_normalized: whether p(x|z) is a density or mass function of such rows, see `aevb.assembly.Assembly`.
         feature_names: of the columns, where known.
         image_shape: height and width, where a row is an image.
@@ -59,12 +57,16 @@ class TrainedModel:
     autoencoder: AutoEncoder
     preparation: Preparation
     recipe: Recipe
-    likelihood: str
     is_normalized: bool
     feature_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int] | None = None
     importance_samples: int = DEFAULT_SAMPLES
     history: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """p(x|z) of a cell."""
+        return self.autoencoder.model.decoder.likelihood
 
     @property
     def n_features(self) -> int:
@@ -104,14 +106,15 @@ class TrainedModel:
     @property
     def is_binary_only(self) -> bool:
         """Whether it knows values of 0 and 1 only, and nothing makes others binary."""
-        return self.likelihood == "bernoulli" and self.is_normalized and self.recipe.binarize == "none"
+        return self.likelihood.is_binary and self.is_normalized and self.recipe.binarize == "none"
 
     @property
     def pixel_range(self) -> tuple[float, float] | None:
-        """Black and white in the user's units, for likelihoods of values in [0, 1]; None for others."""
-        if self.likelihood in ("gaussian", "gaussian-diagonal", "gaussian-isotropic"):
+        """Black and white in the user's units, for likelihoods whose means have limits; None for others."""
+        limits = self.likelihood.mean_range
+        if limits is None:
             return None
-        low, high = self._undo(np.array([[0.0], [1.0]]) * np.ones(self.n_features))
+        low, high = self._undo(np.array(limits)[:, None] * np.ones(self.n_features))
         return float(low.min()), float(high.max())
 
     def prepare(
@@ -128,14 +131,14 @@ class TrainedModel:
             training: keep the pixels grey that training makes binary anew whenever it sees them.
             allow_missing: let NaN pass, as a missing value; by default if the model was trained with such.
 
-        Of a likelihood of values in [0, 1], a row beyond the range of the training rows is taken as at its limits, and
-        a warning says how many there are.
+        A value that the likelihood does not know, such as one beyond the range of the training rows under a likelihood
+        of values in [0, 1], is taken as the nearest that it knows, and a warning says how many rows have one.
 
         Raises:
             InvalidDataError: what cannot be used, and where.
         """
         rows, beyond = self._prepared(x, training=training, allow_missing=allow_missing)
-        self._warn(x, beyond, "they count as if at its end")
+        self._warn(x, beyond, "they count as the nearest that it knows")
         return rows
 
     def _prepared(
@@ -150,19 +153,20 @@ class TrainedModel:
         x = check_rows(
             x, allow_missing=self.sees_missing if allow_missing is None else allow_missing, **about
         )
-        if self.likelihood not in ON_UNIT_INTERVAL:
+        support = self.likelihood.domain
+        if support == Support():
             return self.preparation(x, training=training), Beyond(None)
         rows = self.preparation.scaled(x)
-        if self.is_binary_only and not is_binary(rows):
+        if self.is_binary_only and not self.likelihood.proper_domain.holds_all(rows):
             raise InvalidDataError(
                 "the model was trained on values of 0 and 1 only, and would give others a cross-entropy in place of a "
                 "log-likelihood: round them first, or train with `binarize='static'` or `binarize='dynamic'`"
             )
-        rows, beyond = Beyond.of(rows)
+        rows, beyond = Beyond.of(rows, support)
         return self.preparation.binarized(rows, training=training), beyond
 
     def _warn(self, x: Num[np.ndarray, "rows features"], beyond: Beyond, consequence: str) -> None:
-        beyond.warn(x, self.preparation.scaling, self.feature_names, consequence)
+        beyond.warn(x, self.likelihood.domain, self.preparation.scaling, self.feature_names, consequence)
 
     def given(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
         """Rows as the model is given them, but in the user's units: the same rows, unless pixels are made binary."""
@@ -319,7 +323,6 @@ class TrainedModel:
         about = {
             "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
             "scaling": dataclasses.asdict(self.preparation.scaling),
-            "likelihood": self.likelihood,
             "is_normalized": self.is_normalized,
             "feature_names": self.feature_names,
             "image_shape": self.image_shape,
@@ -343,7 +346,6 @@ class TrainedModel:
                 for_use(autoencoder, recipe.seed),
                 Preparation(scaling, recipe.binarize, recipe.seed),
                 recipe,
-                about["likelihood"],
                 about["is_normalized"],
                 _tuple(about["feature_names"]),
                 _tuple(about["image_shape"]),
@@ -366,9 +368,11 @@ class TrainedModel:
         return [
             ("the scaling", len(scaling.loc) == len(scaling.scale) == n and min(scaling.scale) > 0),
             ("the scaling's numbers", bool(np.isfinite([*scaling.loc, *scaling.scale]).all())),
-            ("the likelihood", self.likelihood in get_args(Likelihood)),
-            ("the likelihood's kind", model.decoder.is_density == (self.likelihood != "bernoulli")),
-            ("whether the likelihood is normalized", self.is_normalized or self.likelihood == "bernoulli"),
+            ("the likelihood", self.recipe.likelihood in ("auto", CUSTOM, self.likelihood.name)),
+            (
+                "whether the likelihood is normalized",
+                self.is_normalized or self.likelihood.proper_on is not None,
+            ),
             (
                 "the kind of recognition",
                 isinstance(encoder, RowSearch) != self.recipe.has_encoder,

@@ -5,6 +5,7 @@ from typing import Any
 from jaxtyping import Array, Bool, Float, Key, UInt32
 
 Rows = Float[Array, "*samples batch features"]
+Inputs = Float[Array, "*samples batch inputs"]
 Mask = Bool[Array, "batch features"]
 Codes = Float[Array, "*samples batch latents"]
 PerRow = Float[Array, "*samples batch"]
@@ -12,4 +13,4 @@ Scalar = Float[Array, ""]
 PRNGKey = Key[Array, ""] | UInt32[Array, "2"]
 Tree = Any
 
-__all__ = ["Codes", "Mask", "PRNGKey", "PerRow", "Rows", "Scalar", "Tree"]
+__all__ = ["Codes", "Inputs", "Mask", "PRNGKey", "PerRow", "Rows", "Scalar", "Tree"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
-from aevb.datasets import check_rows, check_support, from_frame, split_rows
+from aevb.datasets import Support, check_rows, check_support, from_frame, split_rows
 from aevb.errors import InvalidDataError, InvalidRecipeError
 
 NAN, INF = float("nan"), float("inf")
@@ -59,11 +59,11 @@ def test_clean_rows_are_not_copied():
 
 def test_first_value_outside_the_support():
     x = np.array([[0, 1, 0.5], [1, -0.25, 3], [0, 0, 7]])
-    words = "[0, 1], but x has -0.25 at row 1, column 'b', and 3 cells outside in all. The gaussian"
+    words = "[0, 1], but x has -0.25 at row 1, column 'b', and 3 cells outside in all. Try the gaussian"
     with pytest.raises(InvalidDataError, match=re.escape(words)):
-        check_support(x, "bernoulli", (0.0, 1.0), feature_names=("a", "b", "c"))
-    check_support(x, "gaussian", (-INF, INF))
-    check_support(x[:1], "bernoulli", (0.0, 1.0))
+        check_support(x, "bernoulli", Support(0.0, 1.0), feature_names=("a", "b", "c"), advice="Try the gaussian.")
+    check_support(x, "gaussian", Support())
+    check_support(x[:1], "bernoulli", Support(0.0, 1.0))
 
 
 def test_split_is_seeded_and_complete():

@@ -7,9 +7,18 @@ import pandas as pd
 import pytest
 
 from aevb.assembly import choose_likelihood
-from aevb.datasets import Scaling, check_observed, check_rows, check_support, from_frame, load, load_rows
+from aevb.datasets import (
+    Scaling,
+    Support,
+    check_observed,
+    check_rows,
+    check_support,
+    from_frame,
+    load,
+    load_rows,
+)
 from aevb.errors import InvalidDataError
-from aevb.preparation import EXTREME, Preparation, is_binary
+from aevb.preparation import EXTREME, Preparation
 
 NAN, INF = float("nan"), float("inf")
 ROWS = np.array([[0.0, NAN, 1.0], [NAN, 1.0, 1.0], [0.5, 0.25, NAN], [NAN, NAN, NAN]])
@@ -34,10 +43,10 @@ def test_the_error_says_how_to_have_missing_values():
 
 
 def test_support_is_asked_of_observed_values():
-    check_support(ROWS, "bernoulli", (0.0, 1.0))
+    check_support(ROWS, "bernoulli", Support(0.0, 1.0))
     outside = np.where(np.isnan(ROWS), ROWS, ROWS + 0.5)
     with pytest.raises(InvalidDataError, match=r"1\.5 at row 0, column 2, and 3 cells outside"):
-        check_support(outside, "bernoulli", (0.0, 1.0))
+        check_support(outside, "bernoulli", Support(0.0, 1.0))
 
 
 def test_columns_without_a_value_are_named():
@@ -101,8 +110,8 @@ def test_scaling_is_fitted_to_observed_values(method):
 
 def test_what_rows_are_is_judged_by_their_observed_values():
     binary = np.array([[0.0, NAN], [1.0, 1.0]], np.float32)
-    assert is_binary(binary)
-    assert not is_binary(np.array([[0.5, NAN]], np.float32))
+    assert Support(0.0, 1.0, is_whole=True).holds_all(binary)
+    assert not Support(0.0, 1.0, is_whole=True).holds_all(np.array([[0.5, NAN]], np.float32))
     assert choose_likelihood("auto", binary, False) == "bernoulli"
     assert choose_likelihood("auto", ROWS.astype(np.float32), True) == "bernoulli"
     assert choose_likelihood("auto", ROWS.astype(np.float32), False) == "gaussian"
@@ -116,7 +125,7 @@ def test_prepared_rows_keep_their_missing_values(binarize):
     if binarize == "static":
         np.testing.assert_array_equal(prepared[2], [1, 0, NAN])
     if binarize == "dynamic":
-        assert is_binary(prepared)
+        assert Support(0.0, 1.0, is_whole=True).holds_all(prepared)
 
 
 def test_a_value_too_far_out_is_found_among_missing_ones():

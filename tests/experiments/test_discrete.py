@@ -16,7 +16,7 @@ from command_line import quick_compilation  # noqa: F401
 
 def test_the_bound_is_the_sum_over_all_codes():
     subject, x = discrete.linear_bernoulli(0)
-    head, logits = subject.encoder.heads["logits"], subject.model.decoder.logits
+    head, logits = subject.encoder.heads["logits"], subject.model.decoder.heads["logits"]
     total = 0.0
     for row in np.asarray(x, float):
         p = expit(row @ np.asarray(head.weight, float) + np.asarray(head.bias, float))

@@ -31,8 +31,7 @@ from aevb.experiments.reproduce.limited_logits import (
 )
 from aevb.experiments.reproduce.linear_vae import LinearVAE, exact_bounds, ppca, synthetic
 from aevb.experiments.reproduce.published_tables import continuous_bernoulli_bound, iwae_nll
-from aevb.models import AutoEncoder
-from aevb.models.decoders import make_decoder
+from aevb.models import LIKELIHOODS, AutoEncoder, Decoder
 from aevb.networks import MLP
 from aevb.objectives import SGVBA, row_bounds
 from aevb.report.comparisons import Compared, Panel, Series, curves_beside_published, numbers_beside_published
@@ -91,7 +90,9 @@ def test_chains_start_at_the_draw_that_explains_a_row_best():
     encoder = BestOfDraws(model, jax.random.key(3))
     x = np.random.default_rng(0).integers(0, 2, (5, 6)).astype(np.float32)
     found = AutoEncoder(model, encoder).posterior(Batch(jnp.asarray(x)))
-    probability = np.asarray(jax.nn.sigmoid(model.decoder.logits(model.decoder.network(encoder.draws))))
+    probability = np.asarray(
+        jax.nn.sigmoid(model.decoder.heads["logits"](model.decoder.network(encoder.draws)))
+    )
     log_p = x @ np.log(probability).T + (1 - x) @ np.log1p(-probability).T
     assert encoder.draws.shape == (4096, 2)
     np.testing.assert_array_equal(found.distribution.mean, encoder.draws[log_p.argmax(axis=1)])
@@ -207,7 +208,7 @@ def test_the_continuous_bernoulli_is_held_against_the_published_numbers(share):
 @pytest.mark.parametrize("reading", ["naive", "through-mean", "interpolated"])
 def test_scores_of_a_bernoulli_are_normalized_and_limited(reading):
     key = jax.random.key(0)
-    decoder = make_decoder("bernoulli", MLP(2, (3,), key=key), 2, 4, key=key)
+    decoder = Decoder(LIKELIHOODS["bernoulli"], MLP(2, (3,), key=key), 2, 4, key=key)
     decoder = eqx.tree_at(lambda d: d.logits.bias, decoder, jnp.array([-30.0, -1.0, 0.3, 4.0]))
     p = LimitedDecoder(decoder, reading, LIMIT)(jnp.zeros((1, 2)))
     x = np.linspace(0, 1, 20_001)
@@ -222,7 +223,7 @@ def test_scores_of_a_bernoulli_are_normalized_and_limited(reading):
 def test_limits_hold_in_training_too():
     key = jax.random.key(0)
     for likelihood in ("bernoulli", "continuous-bernoulli"):
-        decoder = make_decoder(likelihood, MLP(2, (3,), key=key), 2, 4, key=key)
+        decoder = Decoder(LIKELIHOODS[likelihood], MLP(2, (3,), key=key), 2, 4, key=key)
         far = eqx.tree_at(lambda d: d.logits.bias, decoder, jnp.full(4, 50.0))
         p = LimitedDecoder(far, limit=LIMIT)(jnp.zeros((1, 2)))
         assert np.asarray(p.logits) == pytest.approx(LIMIT)

@@ -21,7 +21,16 @@ from aevb.inference.importance import (
     summarize,
 )
 from aevb.inference.pareto import k_hat, largest_k_hat
-from aevb.models import AutoEncoder, Constant, Encoder, LatentVariableModel, Prior, choose_prior, make_decoder
+from aevb.models import (
+    LIKELIHOODS,
+    AutoEncoder,
+    Constant,
+    Decoder,
+    Encoder,
+    LatentVariableModel,
+    Prior,
+    choose_prior,
+)
 from aevb.networks import MLP
 from oracles import LinearGaussian, tiny
 
@@ -173,7 +182,7 @@ def test_a_posterior_that_leaves_out_a_part_of_the_prior_is_not_relied_on():
     key = jax.random.key(0)
     prior, decoder = (
         Prior(choose_prior("auto", "uniform"), 1),
-        make_decoder("gaussian", MLP(1, (), key=key), 1, 3, key=key),
+        Decoder(LIKELIHOODS["gaussian"], MLP(1, (), key=key), 1, 3, key=key),
     )
     encoder = Encoder(MLP(3, (), key=key), 3, 1, "uniform", key=key)
     autoencoder = AutoEncoder(LatentVariableModel(prior, decoder, Constant(jnp.zeros(3))), encoder)

@@ -158,7 +158,7 @@ def test_noise_is_taken_off_what_was_observed(oracle, x, name, assert_jointly_no
 def quadrature(autoencoder, x, flip=0.0):
     """p(x_j = 1 | y_observed) of a Bernoulli model with one latent, by the trapezoidal rule in NumPy."""
     z = np.linspace(-10, 10, 2001)
-    network, head = autoencoder.model.decoder.network.layers[0], autoencoder.model.decoder.logits
+    network, head = autoencoder.model.decoder.network.layers[0], autoencoder.model.decoder.heads["logits"]
     h = np.tanh(z[:, None] @ np.asarray(network.weight, float) + np.asarray(network.bias, float))
     p = 1 / (1 + np.exp(-h @ np.asarray(head.weight, float) - np.asarray(head.bias, float)))
     seen = p * (1 - flip) + (1 - p) * flip
@@ -178,7 +178,7 @@ def quadrature(autoencoder, x, flip=0.0):
 def binary():
     """A model of five bits, its weights larger than usual, and rows from it with holes."""
     autoencoder = tiny("bernoulli", k=1)
-    decoder = lambda a: (a.model.decoder.logits.weight, a.model.decoder.network.layers[0].weight)  # noqa: E731
+    decoder = lambda a: (a.model.decoder.heads["logits"].weight, a.model.decoder.network.layers[0].weight)  # noqa: E731
     autoencoder = eqx.tree_at(decoder, autoencoder, tuple(4 * w for w in decoder(autoencoder)))
     rng = np.random.default_rng(0)
     model = autoencoder.model

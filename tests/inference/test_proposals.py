@@ -15,7 +15,16 @@ from aevb.inference import Importance
 from aevb.inference.importance import covers
 from aevb.inference.pareto import k_hat
 from aevb.inference.proposals import Widened, widened
-from aevb.models import AutoEncoder, Constant, Encoder, LatentVariableModel, Prior, choose_prior, make_decoder
+from aevb.models import (
+    LIKELIHOODS,
+    AutoEncoder,
+    Constant,
+    Decoder,
+    Encoder,
+    LatentVariableModel,
+    Prior,
+    choose_prior,
+)
 from aevb.networks import MLP
 from oracles import LinearGaussian
 
@@ -25,7 +34,7 @@ KEY = jax.random.key(0)
 def of_family(family, scale=1.0):
     """A model of one latent with a posterior of this family, its weights drawn at random."""
     key = jax.random.key(1)
-    decoder = make_decoder("gaussian", MLP(1, (), key=key), 1, 3, key=key)
+    decoder = Decoder(LIKELIHOODS["gaussian"], MLP(1, (), key=key), 1, 3, key=key)
     model = LatentVariableModel(Prior(choose_prior("auto", family), 1), decoder, Constant(jnp.zeros(3)))
     return AutoEncoder(model, Encoder(MLP(3, (), key=key), 3, 1, family, key=key))
 
@@ -94,7 +103,9 @@ def test_errors_hold_where_q_is_too_narrow():
 def test_discrete_codes_are_drawn_from_q_and_the_prior():
     key = jax.random.key(1)
     prior, mlp = Prior("categorical", 2, 3), MLP(6, (), key=key)
-    model = LatentVariableModel(prior, make_decoder("bernoulli", mlp, 6, 4, key=key), Constant(jnp.zeros(4)))
+    model = LatentVariableModel(
+        prior, Decoder(LIKELIHOODS["bernoulli"], mlp, 6, 4, key=key), Constant(jnp.zeros(4))
+    )
     encoder = Encoder(MLP(4, (), key=key), 4, 2, "categorical", 3, key=key)
     autoencoder = AutoEncoder(model, encoder)
     x = np.array([[0, 1, 1, 0], [1, 1, 0, 1]], np.float32)

@@ -14,7 +14,16 @@ from scipy.stats import gamma, multivariate_normal, norm
 from aevb import inference
 from aevb.errors import InvalidRecipeError
 from aevb.inference import Importance, Quadrature
-from aevb.models import AutoEncoder, Constant, Encoder, LatentVariableModel, Prior, code_width, make_decoder
+from aevb.models import (
+    LIKELIHOODS,
+    AutoEncoder,
+    Constant,
+    Decoder,
+    Encoder,
+    LatentVariableModel,
+    Prior,
+    code_width,
+)
 from aevb.networks import MLP
 from oracles import LinearGaussian, tiny, with_head, with_log_variance, with_weights
 
@@ -32,7 +41,9 @@ def model_of(family, likelihood, n_latents, n_features=5, hidden=(4,), seed=0):
     def build():
         key, width = jax.random.key(0), code_width(family, n_latents, 3)
         encoder = Encoder(MLP(n_features, (), key=key), n_features, n_latents, family, 3, key=key)
-        decoder = make_decoder(likelihood, MLP(width, hidden, "tanh", key=key), width, n_features, key=key)
+        decoder = Decoder(
+            LIKELIHOODS[likelihood], MLP(width, hidden, "tanh", key=key), width, n_features, key=key
+        )
         model = LatentVariableModel(Prior(family, n_latents, 3), decoder, Constant(jnp.zeros(n_features)))
         return AutoEncoder(model, encoder)
 
@@ -45,7 +56,7 @@ def model_of(family, likelihood, n_latents, n_features=5, hidden=(4,), seed=0):
 
 def bernoulli_logits(decoder, z):
     """The logits of a Bernoulli decoder with one tanh layer, in NumPy."""
-    layer, head = decoder.network.layers[0], decoder.logits
+    layer, head = decoder.network.layers[0], decoder.heads["logits"]
     w, b, v, c = (np.asarray(a, float) for a in (layer.weight, layer.bias, head.weight, head.bias))
     return np.tanh(z @ w + b) @ v + c
 

@@ -305,7 +305,7 @@ def test_deeply_nested_json_is_refused(path):
 @pytest.mark.parametrize("shape", [(5, 4), (4, 6), (5,), ()])
 def test_weights_of_another_shape_are_refused(path, shape):
     arrays = dict(safetensors.numpy.load_file(path / "weights.safetensors"))
-    name = "model.decoder.loc.weight"
+    name = "model.decoder.heads.loc.weight"
     assert arrays[name].shape == (4, 5)
     arrays[name] = np.zeros(shape, np.float32)
     rewrite(path, lambda document: None, arrays)
@@ -316,7 +316,7 @@ def test_weights_of_another_shape_are_refused(path, shape):
 @pytest.mark.parametrize("dtype", [np.complex64])
 def test_weights_that_are_not_real_are_refused(path, dtype):
     arrays = dict(safetensors.numpy.load_file(path / "weights.safetensors"))
-    arrays["model.decoder.loc.bias"] = arrays["model.decoder.loc.bias"].astype(dtype)
+    arrays["model.decoder.heads.loc.bias"] = arrays["model.decoder.heads.loc.bias"].astype(dtype)
     rewrite(path, lambda document: None, arrays)
     with pytest.raises(InvalidModelFileError, match=r"model\.decoder\.loc\.bias are not real numbers"):
         load_model(path)

@@ -81,9 +81,9 @@ def test_reaches_the_optimum_of_a_linear_gaussian_model():
     *_, state = train(TrainingState.start(autoencoder, em, optimizer), plan, TrainingData(x))
     decoder = state.autoencoder.model.decoder
     learned_model = LinearGaussian(
-        np.asarray(decoder.loc.weight, float).T,
-        np.asarray(decoder.loc.bias, float),
-        np.full(5, float(decoder.log_variance[0])),
+        np.asarray(decoder.heads["loc"].weight, float).T,
+        np.asarray(decoder.heads["loc"].bias, float),
+        np.full(5, float(decoder.free["log_variance"][0])),
     )
     assert best / len(x) - np.mean(learned_model.log_marginal(x)) == pytest.approx(0.0, abs=0.005)
 

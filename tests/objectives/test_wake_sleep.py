@@ -55,9 +55,9 @@ def test_reaches_the_optimum_of_a_linear_gaussian_model(trained_linear):
     autoencoder, x, best = trained_linear(WakeSleep())
     decoder = autoencoder.model.decoder
     learned_model = LinearGaussian(
-        np.asarray(decoder.loc.weight, float).T,
-        np.asarray(decoder.loc.bias, float),
-        np.full(x.shape[1], float(decoder.log_variance[0])),
+        np.asarray(decoder.heads["loc"].weight, float).T,
+        np.asarray(decoder.heads["loc"].bias, float),
+        np.full(x.shape[1], float(decoder.free["log_variance"][0])),
     )
     assert best - np.mean(learned_model.log_marginal(x)) == pytest.approx(0.0, abs=0.01)
     # The sleep phase has found the posterior of the model that was learned, not of some other one.
@@ -128,7 +128,7 @@ def test_more_draws_are_a_mean():
 
     def biases(objective, key):
         slope = gradient(objective, autoencoder, key=key)
-        return slope.encoder.heads["loc"].bias, slope.model.decoder.loc.bias
+        return slope.encoder.heads["loc"].bias, slope.model.decoder.heads["loc"].bias
 
     spread = {}
     for n in (1, 8):

@@ -22,7 +22,7 @@ class Path(Objective):
 
     def __call__(self, key, model, posterior, batch):
         """The bias grows by exactly the learning rate, 1, per step."""
-        bias = model.decoder.loc.bias[0]
+        bias = model.decoder.heads["loc"].bias[0]
         at = jnp.interp(bias, jnp.arange(len(self.values)), jnp.array(self.values))
         value = jnp.full(batch.n_rows, at)
         return Bound(value, {"reconstruction": value, "kl": 0 * value}, jnp.full(batch.n_rows, bias))
@@ -32,7 +32,7 @@ def follow(values, data=DATA, **changes):
     """A run whose steps have these bounds, six an epoch, held against -3 where nothing else is said."""
     plan = dataclasses.replace(PLAN, optimizer=Optimizer("sgd", 1.0, clip_norm=0.0), independent=-3.0)
     plan = dataclasses.replace(plan, **{"epochs": len(values) // 6, **changes})
-    autoencoder = eqx.tree_at(lambda a: a.model.decoder.loc.bias, tiny(), jnp.zeros(5))
+    autoencoder = eqx.tree_at(lambda a: a.model.decoder.heads["loc"].bias, tiny(), jnp.zeros(5))
     state = TrainingState.start(autoencoder, Path(tuple(values)), plan.optimizer)
     return run(plan, state=state, data=data)
 
@@ -45,8 +45,8 @@ def test_a_run_that_ends_far_below_has_blown_up_and_keeps_its_best_model():
     for fragment in ("step 18", "-1e+06", "began at -5", "independent columns has -3"):
         assert fragment in end.progress.message
     assert end.progress.chosen["epoch"] == 2
-    assert float(end.chosen.model.decoder.loc.bias[0]) == 12.0
-    assert float(end.autoencoder.model.decoder.loc.bias[0]) == 18.0
+    assert float(end.chosen.model.decoder.heads["loc"].bias[0]) == 12.0
+    assert float(end.autoencoder.model.decoder.heads["loc"].bias[0]) == 18.0
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ def em(likelihood, epochs, **changes):
 def density_of(vae):
     decoder = vae.model_.autoencoder.model.decoder
     return LinearGaussian(
-        np.asarray(decoder.loc.weight, float).T,
-        np.asarray(decoder.loc.bias, float),
-        np.broadcast_to(np.asarray(decoder.log_variance, float), len(decoder.loc.bias)),
+        np.asarray(decoder.heads["loc"].weight, float).T,
+        np.asarray(decoder.heads["loc"].bias, float),
+        np.broadcast_to(np.asarray(decoder.free["log_variance"], float), len(decoder.heads["loc"].bias)),
     )
 
 

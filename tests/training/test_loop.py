@@ -307,7 +307,7 @@ class Exploding(Objective):
 
     def __call__(self, key, model, posterior, batch):
         """Ascends a bias by exactly the learning rate per step."""
-        bias = model.decoder.loc.bias[0]
+        bias = model.decoder.heads["loc"].bias[0]
         limit = 4.5
         value = jnp.full(batch.n_rows, 1.0) * bias
         parts = {"reconstruction": value, "kl": jnp.zeros(batch.n_rows)}
@@ -330,7 +330,7 @@ class Exploding(Objective):
 )
 def test_a_diverging_run_stops_before_the_step_that_does_it(where, good_steps, term):
     autoencoder = tiny()
-    autoencoder = eqx.tree_at(lambda a: a.model.decoder.loc.bias, autoencoder, jnp.zeros(5))
+    autoencoder = eqx.tree_at(lambda a: a.model.decoder.heads["loc"].bias, autoencoder, jnp.zeros(5))
     start = TrainingState.start(autoencoder, Exploding(where), Optimizer("sgd", 1.0))
     plan = dataclasses.replace(PLAN, optimizer=Optimizer("sgd", 1.0))
     end = run(plan, state=start)[-1]

@@ -148,7 +148,7 @@ def _print(
     from aevb.cli.terminal import Terminal, write
 
     console = Terminal()
-    errors = _errors(seen, found.mean, truth, binary=model.likelihood == "bernoulli")
+    errors = _errors(seen, found.mean, truth, binary=model.likelihood.is_binary)
     if errors.row_count:
         console.print(errors)
     else:

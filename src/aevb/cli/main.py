@@ -15,6 +15,7 @@ from aevb.cli.evaluate import evaluate
 from aevb.cli.families import families
 from aevb.cli.impute import impute
 from aevb.cli.lab import lab
+from aevb.cli.likelihoods import likelihoods
 from aevb.cli.plot import plot
 from aevb.cli.reproduce import reproduce
 from aevb.cli.score import score
@@ -57,6 +58,7 @@ for command in (
     plot,
     datasets,
     families,
+    likelihoods,
     reproduce,
 ):
     app.command()(command)

@@ -77,7 +77,7 @@ def make_noise(text: str, model: "TrainedModel") -> "Noise":
         noise = BitFlips(_number(text, value, 0.0, 0.5, "--noise"))
     else:
         raise _bad(f"{text!r} is none of gaussian:S and flip:P", option="--noise")
-    noise.check(model.autoencoder.model.decoder)
+    noise.check(model.likelihood)
     if kind == "flip" and not model.is_normalized:
         raise InvalidRecipeError(
             "only values of 0 and 1 can be flipped, and the model was trained on grey ones: train with "

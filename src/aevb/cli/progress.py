@@ -57,7 +57,7 @@ def introduce(console: Console, run: Run) -> None:
     rows += f", {len(data.validation):,} validation rows" if data.validation is not None else ""
     rows += f", {len(data.test):,} test rows" if data.test is not None else ", no test rows"
     write(console, f"{run.recipe.data}: {rows} of {run.dataset.n_features} features")
-    is_density = run.assembly.autoencoder.model.decoder.is_density
+    is_density = run.assembly.likelihood.is_density
     about = {"is_density": is_density, "image_shape": run.dataset.image_shape}
     repeated = repeated_note(run.dataset.x_train, run.dataset.feature_names, **about)
     for note in (*run.dataset.notes, *([repeated] if repeated else ())):
@@ -66,7 +66,7 @@ def introduce(console: Console, run: Run) -> None:
     write(console, f"budget: {_budget(run)}")
     write(
         console,
-        f"{run.assembly.likelihood} likelihood, {recipe.latents} latents, {recipe.posterior} posterior, "
+        f"{run.assembly.likelihood.name} likelihood, {recipe.latents} latents, {recipe.posterior} posterior, "
         f"{choose_prior(recipe.prior, recipe.posterior)} prior, {objective_name(recipe, run.assembly.autoencoder)}",
     )
     if recipe.missing == "nan":

@@ -181,7 +181,7 @@ def _said(scores: "Scores", model: "TrainedModel", x: Any) -> list[str]:
             "Some values are missing: a score is that of a row's observed values, and rows with fewer of them are not "
             "to be compared with rows with more."
         )
-    is_density = model.autoencoder.model.decoder.is_density
+    is_density = model.likelihood.is_density
     about = {"is_density": is_density, "image_shape": model.image_shape}
     if note := repeated_note(x, model.feature_names, **about):
         lines.append(note)

@@ -77,42 +77,6 @@ def check_rows(
     return rows
 
 
-def check_support(
-    x: Num[np.ndarray, "rows features"],
-    likelihood: str,
-    support: tuple[float, float],
-    *,
-    name: str = "x",
-    feature_names: Sequence[str] | None = None,
-) -> None:
-    """Refuses rows with a value outside the interval that a likelihood is defined on.
-
-    Args:
-        x: rows in the units that the likelihood sees; NaN, for a missing value, passes.
-        likelihood: its name, for the error.
-        support: the closed interval `(low, high)`.
-        name: what to call the array in an error.
-        feature_names: names of the columns, for the error.
-
-    Raises:
-        InvalidDataError: naming the first value outside, and a likelihood that would fit.
-
-    >>> check_support(np.array([[0.5, 0.7]]), "bernoulli", (0.0, 1.0))
-    """
-    low, high = support
-    if x.min() >= low and x.max() <= high:
-        return
-    outside = (x < low) | (x > high)
-    if not outside.any():  # the least and greatest were NaN
-        return
-    row, column = (int(i) for i in np.argwhere(outside)[0])
-    raise InvalidDataError(
-        f"the {likelihood} likelihood needs values in [{low:g}, {high:g}], but {name} has {x[row, column]:g} "
-        f"at {name_cell(row, column, feature_names)}, and {_count(outside, 'cell')} outside in all. "
-        "The gaussian likelihood fits any real values; minmax scaling brings columns into [0, 1]."
-    )
-
-
 def _as_real(rows: np.ndarray, name: str, feature_names: Sequence[str] | None) -> np.ndarray:
     kind, size = rows.dtype.kind, rows.dtype.itemsize
     if kind == "c":

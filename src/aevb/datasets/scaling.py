@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32, Num
 
 from aevb.errors import InvalidDataError, InvalidRecipeError
 
-METHODS = ("auto", "none", "standard", "minmax")
+METHODS = ("auto", "none", "standard", "minmax", "mean")
 
 # The largest value of an unsigned byte, as pixels have it.
 _WHITE = 255.0
@@ -47,8 +47,9 @@ class Scaling:
 
         Args:
             x: the training rows.
-            method: "none"; "standard" (mean 0, standard deviation 1); "minmax" (onto [0, 1]); or "auto": for images
-                division by 255 of unsigned bytes above 1, "none" if all values lie in [0, 1], else "standard".
+            method: "none"; "standard" (mean 0, standard deviation 1); "minmax" (onto [0, 1]); "mean" (division by
+                the mean of absolute values, 0 staying 0); or "auto": for images division by 255 of unsigned bytes
+                above 1, "none" if all values lie in [0, 1], else "standard".
             is_image: the rows are images; a table may hold unsigned bytes that are no pixels.
 
         Raises:
@@ -69,7 +70,7 @@ class Scaling:
             method = "none" if inside else "standard"
         loc, scale = _FITTERS[method](x, low, high)
         changing = high > low
-        loc = np.where(changing | (method == "none"), loc, np.nan_to_num(low))
+        loc = np.where(changing | (method in _IN_PLACE), loc, np.nan_to_num(low))
         scale = np.where(changing, scale, 1.0)
         _check_range(low, high, loc, scale, method)
         return cls(tuple(loc.tolist()), tuple(scale.tolist()))
@@ -130,8 +131,23 @@ def _fit_standard(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[Any
         return mean, np.sqrt(variance)
 
 
+def _fit_mean(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[Any, Any]:
+    """The mean of absolute values; 1 for a column of zeros."""
+    count = np.maximum(sum(np.isfinite(x[rows]).sum(0) for rows in _blocks(x)), 1)
+    with np.errstate(over="ignore"):
+        mean = sum(np.nansum(np.abs(x[rows]), 0, dtype=np.float64) for rows in _blocks(x)) / count
+    return np.zeros_like(low), np.where(mean > 0, mean, 1.0)
+
+
 _Fitter = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[Any, Any]]
-_FITTERS: dict[str, _Fitter] = {"none": _fit_none, "minmax": _fit_minmax, "standard": _fit_standard}
+_FITTERS: dict[str, _Fitter] = {
+    "none": _fit_none,
+    "minmax": _fit_minmax,
+    "standard": _fit_standard,
+    "mean": _fit_mean,
+}
+# Those that leave 0 where it is.
+_IN_PLACE = ("none", "mean")
 
 
 def _check_range(low: np.ndarray, high: np.ndarray, loc: np.ndarray, scale: np.ndarray, method: str) -> None:

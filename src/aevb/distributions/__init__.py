@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from aevb.distributions.bernoulli import LogitBernoulli
 from aevb.distributions.composition import Beta, Chi2, Dirichlet, F, Gamma, LogNormal
 from aevb.distributions.continuous_bernoulli import ContinuousBernoulli
-from aevb.distributions.discrete import BernoulliCodes, CategoricalCodes
+from aevb.distributions.discrete import BernoulliCodes, CategoricalCodes, CategoryCodes
 from aevb.distributions.divergence import kl_divergence
 from aevb.distributions.elliptical import Elliptical, EllipticalStudentT
 from aevb.distributions.families import FAMILIES, Family
@@ -34,6 +34,7 @@ __all__ = [
     "BernoulliCodes",
     "Beta",
     "CategoricalCodes",
+    "CategoryCodes",
     "Cauchy",
     "Chi2",
     "ContinuousBernoulli",

@@ -97,3 +97,43 @@ class CategoricalCodes(Distribution):
 
     def _flat(self, x: Array) -> Array:
         return x.reshape(*x.shape[:-2], -1)
+
+
+class CategoryCodes(Distribution):
+    """A category in each cell, as a floating-point code 0 to C - 1.
+
+    Args:
+        log_probabilities: normalized, last axis the categories; the axes before are the batch shape.
+    """
+
+    arg_constraints = {"log_probabilities": constraints.real_vector}  # noqa: RUF012
+    support = constraints.nonnegative_integer
+
+    def __init__(self, log_probabilities: Float[Array, "..."], *, validate_args: bool | None = False):
+        self.log_probabilities = log_probabilities
+        super().__init__(jnp.shape(log_probabilities)[:-1], validate_args=validate_args)
+
+    @property
+    def _codes(self) -> Float[Array, " categories"]:
+        return jnp.arange(self.log_probabilities.shape[-1], dtype=self.log_probabilities.dtype)
+
+    def sample(self, key: PRNGKey, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
+        """Draws of codes."""
+        draws = jax.random.categorical(key, self.log_probabilities, shape=sample_shape + self.batch_shape)
+        return draws.astype(self.log_probabilities.dtype)
+
+    def log_prob(self, value: Float[Array, "..."], intermediates: None = None) -> Float[Array, "..."]:
+        """The log probability of each code; -inf for what is none."""
+        log_p = jnp.where(value[..., None] == self._codes, self.log_probabilities, -jnp.inf)
+        return jnp.max(log_p, axis=-1)
+
+    @property
+    def mean(self) -> Float[Array, "..."]:
+        """The mean of the codes."""
+        return jnp.sum(jnp.exp(self.log_probabilities) * self._codes, axis=-1)
+
+    @property
+    def variance(self) -> Float[Array, "..."]:
+        """The variance of the codes."""
+        from_mean = self._codes - self.mean[..., None]
+        return jnp.sum(jnp.exp(self.log_probabilities) * from_mean**2, axis=-1)

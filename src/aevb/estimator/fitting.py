@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int, Num
 from sklearn.exceptions import ConvergenceWarning
 
-from aevb.assembly import Networks, assemble, build_plan
+from aevb.assembly import Parts, assemble, build_plan
 from aevb.datasets import Dataset, split_rows
 from aevb.errors import NonFiniteBoundError
 from aevb.inference.for_use import for_use
@@ -38,13 +38,13 @@ class Fit:
     state: TrainingState
 
     @classmethod
-    def new(cls, recipe: Recipe, dataset: Dataset, networks: Networks) -> "Fit":
+    def new(cls, recipe: Recipe, dataset: Dataset, parts: Parts) -> "Fit":
         """The fit of a new model.
 
         Raises:
             AevbError: see `aevb.assembly.assemble`.
         """
-        assembly = assemble(recipe, dataset, networks)
+        assembly = assemble(recipe, dataset, parts)
         model = trained_model(assembly.start, assembly.recipe, dataset, assembly)
         return cls(model, assembly.plan, assembly.data, assembly.start)
 

@@ -11,6 +11,7 @@ from aevb.estimator.settings import ARGUMENT_NAMES
 from aevb.estimator.vae import VAE
 from aevb.models import BayesianDecoder
 from aevb.networks import Network, OverRows
+from aevb.recipe import CUSTOM
 from aevb.run import RunFolder, read_records
 from aevb.storage import existing_folder
 from aevb.trained import TrainedModel
@@ -36,6 +37,8 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     fields = {**model.recipe.model_dump(), "random_state": model.recipe.seed}
     arguments = {ARGUMENT_NAMES.get(name, name): value for name, value in fields.items()}
     vae = VAE(**{name: value for name, value in arguments.items() if name in VAE().get_params()})
+    if model.recipe.likelihood == CUSTOM:
+        vae.likelihood = model.likelihood
     vae.n_importance_samples = model.importance_samples
     decoder = model.trainable.model.decoder
     decoder = decoder.mean if isinstance(decoder, BayesianDecoder) else decoder

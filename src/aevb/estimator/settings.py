@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from aevb.assembly import Parts
 from aevb.errors import InvalidRecipeError
-from aevb.recipe import Recipe
+from aevb.models import Likelihood
+from aevb.recipe import CUSTOM, Recipe
 
 # Constructor arguments that go by another name in a recipe.
 RECIPE_NAMES = {"n_latents": "latents", "n_samples": "samples", "n_categories": "categories"}
@@ -15,8 +17,16 @@ _OF_ONE_FIT = {"epochs", "validation", "patience"}
 
 
 def settings_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that are settings of a recipe, by their names there."""
-    return {RECIPE_NAMES.get(k, k): v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
+    """The arguments that are settings of a recipe, by their names there; an object of the user's is `custom`."""
+    named = {k: CUSTOM if isinstance(v, Likelihood) else v for k, v in arguments.items()}
+    return {RECIPE_NAMES.get(k, k): v for k, v in named.items() if k not in _NOT_IN_RECIPE}
+
+
+def parts_of(arguments: Mapping[str, Any]) -> Parts:
+    """The arguments that are objects of the user's own."""
+    likelihood = arguments["likelihood"]
+    own = likelihood if isinstance(likelihood, Likelihood) else None
+    return Parts(arguments["encoder_network"], arguments["decoder_network"], own)
 
 
 def recipe_of(arguments: Mapping[str, Any], seed: int, **changes: Any) -> Recipe:

@@ -17,7 +17,7 @@ from aevb.errors import InvalidRecipeError, RunFolderError
 from aevb.estimator.fitting import Fit
 from aevb.estimator.progress import progress
 from aevb.estimator.reading import as_dense, read_rows
-from aevb.estimator.settings import recipe_of, refuse_changes, refuse_pieces
+from aevb.estimator.settings import parts_of, recipe_of, refuse_changes, refuse_pieces
 from aevb.evaluation import make_method
 from aevb.inference import (
     ImportanceImputation,
@@ -26,6 +26,7 @@ from aevb.inference import (
     PseudoGibbs,
 )
 from aevb.inference.importance import DEFAULT_SAMPLES
+from aevb.models import Likelihood
 
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
@@ -113,7 +114,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         hidden: Sequence[int] = (400,),
         activation: str = "relu",
         initialization: str = "uniform",
-        likelihood: str = "auto",
+        likelihood: str | Likelihood = "auto",
         recognition: str = "amortized",
         posterior: str = "gaussian",
         prior: str = "auto",
@@ -369,7 +370,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         recipe = recipe_of(self.get_params(deep=False), self._seed, **changes)
         x = check_rows(x, name="X", feature_names=names, allow_missing=recipe.missing == "nan")
         dataset = Dataset("X", x, image_shape=image_shape, feature_names=names)
-        return Fit.new(recipe, dataset, (self.encoder_network, self.decoder_network))
+        return Fit.new(recipe, dataset, parts_of(self.get_params(deep=False)))
 
     def _train(self, fit: Fit) -> "VAE":
         """Train to the end of the plan, and set the fitted attributes, also where something stops it on the way."""

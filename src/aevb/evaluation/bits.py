@@ -34,7 +34,7 @@ def bits_per_dimension(
     if not model.is_normalized:
         return None, "a cross-entropy of grey values has no bits per dimension"
     width, basis = None, "of a mass function of 0 and 1"
-    if model.autoencoder.model.decoder.is_density:
+    if model.likelihood.is_density:
         width = level_width(x) if model.image_shape is not None else None
         if width is None:
             return None, "a density has bits only for pixels in 256 levels, 0 to 255 or that divided by 255"

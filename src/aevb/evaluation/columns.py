@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from aevb.datasets import RepeatedColumn, independent_log_likelihood, repeated_columns
+from aevb.datasets import RepeatedColumn, repeated_columns
 from aevb.evaluation.results import AgainstIndependent, Mean, Tail
 from aevb.evaluation.rows import Data, TrainingData, random_rows
 from aevb.trained import TrainedModel
@@ -25,14 +25,14 @@ def column_names(model: TrainedModel) -> tuple[str, ...]:
 
 def repeated_under_density(model: TrainedModel, x: Data) -> tuple[RepeatedColumn, ...]:
     """The columns whose values repeat, where the likelihood is a density: none of pixels, which all have levels."""
-    if not model.autoencoder.model.decoder.is_density or model.image_shape is not None:
+    if not model.likelihood.is_density or model.image_shape is not None:
         return ()
     return repeated_columns(x, model.feature_names)
 
 
 def heavy_tails(model: TrainedModel, x: Data, repeated: tuple[RepeatedColumn, ...]) -> tuple[Tail, ...]:
     """The columns with values far from all others under a density, the heaviest first."""
-    if not model.autoencoder.model.decoder.is_density or model.image_shape is not None or len(x) < LEAST_ROWS:
+    if not model.likelihood.is_density or model.image_shape is not None or len(x) < LEAST_ROWS:
         return ()
     skipped = {column.column for column in repeated}
     columns = [j for j in range(x.shape[1]) if j not in skipped]
@@ -65,11 +65,10 @@ def against_independent(
     """
     some = None if x_train is None else x_train[random_rows(len(x_train), TRAINING_ROWS, 0)]
     train = given if some is None else model.prepare(some)
-    is_density = model.autoencoder.model.decoder.is_density
+    is_density = model.likelihood.is_density
     if not model.objective.is_bound or (is_density and np.any(np.nanmin(train, 0) == np.nanmax(train, 0))):
         return None
-    log_p = independent_log_likelihood(given, train, model.likelihood)
-    if is_density:
-        log_p = log_p - ~np.isnan(given) @ np.asarray(model.preparation.scaling.log_scale)
+    cells = model.likelihood.independent(given.astype(np.float64), train.astype(np.float64))
+    log_p = np.nansum(cells - np.asarray(model.preparation.scaling.log_scale) * is_density, axis=1)
     difference = bound.astype(np.float64) - log_p
     return AgainstIndependent(float(np.mean(log_p)), Mean.of(difference), float(np.median(difference)))

@@ -66,7 +66,7 @@ class Observation(eqx.Module):
 
     def __check_init__(self):
         if self.noise is not None:
-            self.noise.check(self.model.decoder)
+            self.noise.check(self.model.decoder.likelihood)
 
     def log_joint(self, batch: Batch, z: Codes) -> PerRow:
         """log p(y_observed, z), nats per row."""

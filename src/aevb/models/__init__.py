@@ -3,37 +3,25 @@
 from aevb.models.bayesian import BayesianDecoder, DecoderEnsemble
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant, learned, split_learned
-from aevb.models.decoders import (
-    ON_UNIT_INTERVAL,
-    BernoulliDecoder,
-    ContinuousBernoulliDecoder,
-    Decoder,
-    EqualNoiseDecoder,
-    GaussianDecoder,
-    Likelihood,
-    make_decoder,
-)
+from aevb.models.decoders import Decoder
 from aevb.models.encoders import Encoder, RecognitionModel
 from aevb.models.heads import code_width, head
 from aevb.models.latent_variable_model import AmortizedPosterior, AutoEncoder, LatentVariableModel
+from aevb.models.likelihoods import LIKELIHOODS, Likelihood
 from aevb.models.priors import Prior, choose_prior
 from aevb.models.row_table import RowTable
 from aevb.models.saved import load_model, save_model
 
 __all__ = [
-    "ON_UNIT_INTERVAL",
+    "LIKELIHOODS",
     "AmortizedPosterior",
     "AutoEncoder",
     "BayesianDecoder",
-    "BernoulliDecoder",
     "Conditional",
     "Constant",
-    "ContinuousBernoulliDecoder",
     "Decoder",
     "DecoderEnsemble",
     "Encoder",
-    "EqualNoiseDecoder",
-    "GaussianDecoder",
     "LatentVariableModel",
     "Likelihood",
     "Prior",
@@ -44,7 +32,6 @@ __all__ = [
     "head",
     "learned",
     "load_model",
-    "make_decoder",
     "save_model",
     "split_learned",
 ]

@@ -8,15 +8,17 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from aevb.distributions import Distribution
+from aevb.models.conditional import Conditional
 from aevb.models.constant import learned, split_learned
 from aevb.models.decoders import Decoder
+from aevb.models.likelihoods import Likelihood
 from aevb.typing import Codes, PRNGKey, Rows, Scalar, Tree
 
 # Of q(theta) before training: small beside the weights' own spread, so that it starts as a point estimate does.
 FIRST_SD = 0.01
 
 
-class BayesianDecoder(Decoder):
+class BayesianDecoder(Conditional):
     """q(theta) = N(mu, diag(sigma^2)) over all weights of a decoder, with p(theta) = N(0, I).
 
     Args:
@@ -29,6 +31,11 @@ class BayesianDecoder(Decoder):
     def __init__(self, decoder: Decoder):
         self.mean = decoder
         self.log_sd = jax.tree.map(lambda weight: jnp.full_like(weight, jnp.log(FIRST_SD)), learned(decoder))
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """The decoder's."""
+        return self.mean.likelihood
 
     @property
     def is_density(self) -> bool:
@@ -59,7 +66,7 @@ class BayesianDecoder(Decoder):
         return self.mean(z)
 
 
-class DecoderEnsemble(Decoder):
+class DecoderEnsemble(Conditional):
     """Decoders drawn from q(theta), over which the predictive p(x|z) is the mean.
 
     With weights and codes both integrated out, log p(x) = log E_q(theta) E_p(z)[p(x|z, theta)]: the two expectations
@@ -82,6 +89,11 @@ class DecoderEnsemble(Decoder):
     def n_draws(self) -> int:
         """How many decoders there are."""
         return jax.tree.leaves(learned(self.decoders))[0].shape[0]
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """The decoders'."""
+        return self.decoders.likelihood
 
     @property
     def is_density(self) -> bool:

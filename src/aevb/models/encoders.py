@@ -11,8 +11,9 @@ from aevb.batch import Batch
 from aevb.distributions import Distribution
 from aevb.models.conditional import Conditional, output_width
 from aevb.models.heads import head
+from aevb.models.likelihoods import LIKELIHOODS, Likelihood
 from aevb.networks import Initialization, Linear, Network
-from aevb.typing import PRNGKey, Rows
+from aevb.typing import Inputs, PRNGKey
 
 Features = dict[str, Float[Array, "batch ..."]]
 
@@ -51,6 +52,7 @@ class Encoder(RecognitionModel):
         family: a name in `aevb.distributions.FAMILIES`.
         n_categories: of each categorical latent; the other families do not look at it.
         initialization: of the heads' weights, see `aevb.networks.Linear`.
+        likelihood: of the data, which says how the network sees a value.
         sees_mask: give the network, beside the values with 0 for those that are missing, which of them were
             observed (1 or 0): twice as many inputs.
         key: random key for the heads' initial weights.
@@ -61,6 +63,7 @@ class Encoder(RecognitionModel):
     family: str = eqx.field(static=True)
     n_categories: int = eqx.field(static=True)
     sees_mask: bool = eqx.field(static=True)
+    likelihood: Likelihood
 
     def __init__(
         self,
@@ -71,10 +74,11 @@ class Encoder(RecognitionModel):
         n_categories: int = 10,
         initialization: Initialization = "uniform",
         sees_mask: bool = False,
+        likelihood: Likelihood = LIKELIHOODS["gaussian"],
         *,
         key: PRNGKey,
     ):
-        width = output_width(network, (1 + sees_mask) * n_features)
+        width = output_width(network, likelihood.input_width(n_features) + sees_mask * n_features)
         layers = head(family, n_categories)
         keys = jax.random.split(key, len(layers.features))
         self.network = network
@@ -85,14 +89,16 @@ class Encoder(RecognitionModel):
         self.family = family
         self.n_categories = n_categories
         self.sees_mask = sees_mask
+        self.likelihood = likelihood
 
     def features(self, batch: Batch) -> Features:
         """What the heads' linear layers give, shape `(batch, ...)` each: unconstrained parameters of q(z|x)."""
         h = self.network(self._inputs(batch))
         return {name: layer(h) for name, layer in self.heads.items()}
 
-    def _inputs(self, batch: Batch) -> Rows:
+    def _inputs(self, batch: Batch) -> Inputs:
+        inputs = self.likelihood.inputs(batch.observed, batch.mask)
         if not self.sees_mask:
-            return batch.observed
+            return inputs
         mask = jnp.ones_like(batch.x) if batch.mask is None else batch.mask.astype(batch.x.dtype)
-        return jnp.concatenate([batch.observed, mask], axis=-1)
+        return jnp.concatenate([inputs, mask], axis=-1)

@@ -1,5 +1,7 @@
 """The generative model p(z) p(x|z), and the recognition model trained beside it."""
 
+from typing import Protocol, runtime_checkable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,28 @@ from aevb.distributions import FAMILIES, CategoricalCodes, Distribution, kl_dive
 from aevb.models.bayesian import DecoderEnsemble
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant
-from aevb.models.decoders import Decoder
 from aevb.models.encoders import Features, RecognitionModel
+from aevb.models.likelihoods import Likelihood
 from aevb.typing import Codes, PerRow, PRNGKey, Rows
+
+
+@runtime_checkable
+class AnyDecoder(Protocol):
+    """What a model needs of p(x|z): `Decoder`, one with a distribution over its weights, or a user's own."""
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """On which values, and whether it is a density."""
+        ...
+
+    @property
+    def is_density(self) -> bool:
+        """Whether its `log_prob` is a log density."""
+        ...
+
+    def __call__(self, z: Codes) -> Distribution:
+        """p(x|z), one distribution per feature."""
+        ...
 
 
 class LatentVariableModel(eqx.Module):
@@ -28,7 +49,7 @@ class LatentVariableModel(eqx.Module):
     """
 
     prior: Conditional
-    decoder: Decoder
+    decoder: AnyDecoder
     log_scale: Constant
 
     @property
@@ -44,7 +65,9 @@ class LatentVariableModel(eqx.Module):
         """log p(x|z), nats per row, summed over observed entries only."""
         if isinstance(self.decoder, DecoderEnsemble):
             return self.decoder.log_mean(lambda decoder: self.with_decoder(decoder).log_likelihood(batch, z))
-        log_prob = self.decoder(z).log_prob(batch.observed)
+        # Where a value is missing, one that the likelihood knows stands in, so that no gradient meets an infinity.
+        x = batch.x if batch.mask is None else jnp.where(batch.mask, batch.x, self.decoder.likelihood.a_value)
+        log_prob = self.decoder(z).log_prob(x)
         if self.decoder.is_density:
             log_prob = log_prob - self.log_scale.value.astype(batch.x.dtype)
         if batch.mask is not None:
@@ -59,7 +82,7 @@ class LatentVariableModel(eqx.Module):
             return z, self.decoder.sample_rows(x_key, z).astype(z.dtype)
         return z, self.decoder(z).sample(x_key).astype(z.dtype)
 
-    def with_decoder(self, decoder: Decoder) -> "LatentVariableModel":
+    def with_decoder(self, decoder: AnyDecoder) -> "LatentVariableModel":
         """The same model with another p(x|z)."""
         return LatentVariableModel(self.prior, decoder, self.log_scale)
 

@@ -4,6 +4,7 @@ Only pairs of noise and likelihood with closed forms are here; a noise refuses t
 """
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -14,21 +15,30 @@ from jaxtyping import Array, Float
 from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.errors import InvalidRecipeError
 from aevb.models.conditional import Conditional
-from aevb.models.decoders import BernoulliDecoder, Decoder, EqualNoiseDecoder, GaussianDecoder
-from aevb.models.latent_variable_model import LatentVariableModel
+from aevb.models.latent_variable_model import AnyDecoder, LatentVariableModel
+from aevb.models.likelihoods import Likelihood
 from aevb.typing import Codes, Mask, PRNGKey, Rows
 
 
 class Noise(eqx.Module):
-    """p(y|x), element by element, of what is observed, y, given what there was, x."""
+    """p(y|x), element by element, of what is observed, y, given what there was, x.
 
-    @abstractmethod
-    def check(self, decoder: Decoder) -> None:
+    What a subclass says:
+        name: the kind, which likelihoods list if they have a closed form with it.
+        advice: which likelihoods these are, and how to get one; goes on after a colon.
+    """
+
+    name: ClassVar[str]
+    advice: ClassVar[str]
+
+    def check(self, likelihood: Likelihood) -> None:
         """Refuse a likelihood with which there is no closed form.
 
         Raises:
             InvalidRecipeError: says which likelihoods go with this noise.
         """
+        if self.name not in likelihood.noise:
+            raise InvalidRecipeError(self.advice)
 
     @abstractmethod
     def observed(self, p: Distribution) -> Distribution:
@@ -56,6 +66,11 @@ class GaussianNoise(Noise):
         InvalidRecipeError: one is not above 0 or not finite.
     """
 
+    name: ClassVar[str] = "gaussian"
+    advice: ClassVar[str] = (
+        "Gaussian noise can be removed under a Gaussian likelihood, with which it has a closed form: train "
+        "with `likelihood='gaussian'`, or another gaussian one"
+    )
     sd: Float[Array, " features"]
 
     def __init__(self, sd: Float[np.ndarray, " features"]):
@@ -65,14 +80,6 @@ class GaussianNoise(Noise):
                 f"the standard deviation of noise must be above 0 and finite, not {wrong[0]:g}"
             )
         self.sd = jnp.asarray(sd, jnp.result_type(float))
-
-    def check(self, decoder: Decoder) -> None:
-        """Refuse what is not Gaussian."""
-        if not isinstance(decoder, GaussianDecoder | EqualNoiseDecoder):
-            raise InvalidRecipeError(
-                "Gaussian noise can be removed under a Gaussian likelihood, with which it has a closed form: train "
-                "with `likelihood='gaussian'`, or another gaussian one"
-            )
 
     def observed(self, p: Distribution) -> Distribution:
         """Variances add."""
@@ -109,20 +116,17 @@ class BitFlips(Noise):
         InvalidRecipeError: r outside (0, 1/2); at 1/2 nothing is left of the data.
     """
 
+    name: ClassVar[str] = "flips"
+    advice: ClassVar[str] = (
+        "flipped values are those of 0 and 1, which have a Bernoulli likelihood: train with "
+        "`likelihood='bernoulli'`, for pixels with `binarize='dynamic'` or `binarize='static'`"
+    )
     rate: float = eqx.field(static=True)
 
     def __init__(self, rate: float):
         if not 0 < rate < 0.5:
             raise InvalidRecipeError(f"the share of flipped values must lie between 0 and 1/2, not {rate:g}")
         self.rate = rate
-
-    def check(self, decoder: Decoder) -> None:
-        """Refuse what is not Bernoulli."""
-        if not isinstance(decoder, BernoulliDecoder):
-            raise InvalidRecipeError(
-                "flipped values are those of 0 and 1, which have a Bernoulli likelihood: train with "
-                "`likelihood='bernoulli'`, for pixels with `binarize='dynamic'` or `binarize='static'`"
-            )
 
     def observed(self, p: Distribution) -> Distribution:
         """From log probabilities, so that no logit is too large."""
@@ -153,11 +157,11 @@ class NoisyDecoder(Conditional):
         InvalidRecipeError: the two have no closed form together.
     """
 
-    decoder: Decoder
+    decoder: AnyDecoder
     noise: Noise
 
-    def __init__(self, decoder: Decoder, noise: Noise):
-        noise.check(decoder)
+    def __init__(self, decoder: AnyDecoder, noise: Noise):
+        noise.check(decoder.likelihood)
         self.decoder, self.noise = decoder, noise
 
     @property

@@ -13,21 +13,18 @@ import numpy as np
 from aevb.errors import UnsavableNetworkError
 from aevb.models.bayesian import BayesianDecoder
 from aevb.models.constant import Constant
-from aevb.models.decoders import (
-    BernoulliDecoder,
-    ContinuousBernoulliDecoder,
-    EqualNoiseDecoder,
-    GaussianDecoder,
-)
+from aevb.models.decoders import Decoder
 from aevb.models.encoders import Encoder
 from aevb.models.latent_variable_model import AutoEncoder, LatentVariableModel
+from aevb.models.likelihoods import LIKELIHOODS
 from aevb.models.priors import Prior
 from aevb.models.row_table import RowTable
 from aevb.networks import MLP, Linear, OverRows
 
 _OWN = (
     *(AutoEncoder, LatentVariableModel, Prior, Encoder, RowTable),
-    *(BernoulliDecoder, ContinuousBernoulliDecoder, GaussianDecoder, EqualNoiseDecoder, BayesianDecoder),
+    *(Decoder, BayesianDecoder),
+    *(type(likelihood) for likelihood in LIKELIHOODS.values()),
     *(MLP, Linear, OverRows, Constant),
 )
 # A user's network is usually made of Equinox's layers and JAX's activations: holders of data, and plain functions.

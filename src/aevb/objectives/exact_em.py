@@ -2,11 +2,14 @@
 
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.models import AutoEncoder, Encoder, EqualNoiseDecoder, LatentVariableModel
+from aevb.models import LIKELIHOODS, AutoEncoder, Decoder, Encoder, LatentVariableModel
 from aevb.networks import MLP
 from aevb.objectives.bound import Bound, Objective, Posterior
 from aevb.objectives.sgvb import SGVBB
 from aevb.typing import PRNGKey
+
+# Those whose variances do not depend on z.
+LINEAR = (LIKELIHOODS["gaussian-diagonal"], LIKELIHOODS["gaussian-isotropic"])
 
 
 class ExactEM(Objective):
@@ -37,7 +40,8 @@ def require_linear(autoencoder: AutoEncoder) -> None:
     """
     decoder, encoder = autoencoder.model.decoder, autoencoder.encoder
     linear = (
-        isinstance(decoder, EqualNoiseDecoder)
+        isinstance(decoder, Decoder)
+        and decoder.likelihood in LINEAR
         and isinstance(encoder, Encoder)
         and all(isinstance(part.network, MLP) and not part.network.layers for part in (decoder, encoder))
     )

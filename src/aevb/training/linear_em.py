@@ -73,8 +73,8 @@ class FactorModel:
 def read(autoencoder: AutoEncoder) -> FactorModel:
     """The factor model that a linear decoder is."""
     decoder = autoencoder.model.decoder
-    weight = np.asarray(decoder.loc.weight, np.float64).T  # pyright: ignore[reportAttributeAccessIssue]
-    log_variance = soft_clip(decoder.log_variance, *LOG_VARIANCE_LIMITS)  # pyright: ignore[reportAttributeAccessIssue]
+    weight = np.asarray(decoder.heads["loc"].weight, np.float64).T  # pyright: ignore[reportAttributeAccessIssue]
+    log_variance = soft_clip(decoder.free["log_variance"], *LOG_VARIANCE_LIMITS)  # pyright: ignore[reportAttributeAccessIssue]
     variance = np.exp(np.asarray(log_variance, np.float64))
     return FactorModel(weight, np.broadcast_to(variance, len(weight)).copy(), variance.size == 1)
 
@@ -95,7 +95,7 @@ def written(autoencoder: AutoEncoder, model: FactorModel, mean: Vector) -> AutoE
         decoder, q = a.model.decoder, a.encoder.heads  # pyright: ignore[reportAttributeAccessIssue]
         loc, spread = q["loc"], q["log_variance"]
         return [
-            *(decoder.loc.weight, decoder.loc.bias, decoder.log_variance),  # pyright: ignore[reportAttributeAccessIssue]
+            *(decoder.heads["loc"].weight, decoder.heads["loc"].bias, decoder.free["log_variance"]),
             *(loc.weight, loc.bias, spread.weight, spread.bias),
         ]
 

@@ -14,12 +14,6 @@ ScheduleName = Literal["constant", "cosine"]
 # 0.02 and 0.1, and on Frey Face at the larger two; at these limits it stays finite and ends well above its start.
 # (Momentum of 0.9 multiplies the length of a persistent step by ten.) The other rules normalize their steps.
 DEFAULT_CLIP_NORMS = {"sgd": 10.0, "momentum": 1.0}
-# Of the other rules, for a user's own data under a Gaussian likelihood. One row far out in a table, where the model is
-# sure of itself, can have a gradient far above all others. Adam's average of squares forgets it in 1000 steps but
-# its average of gradients in 10, so that it goes on to move every weight by 1/sqrt(1 - 0.999) = 31 times the step size,
-# all in one direction. With this limit such a row weighs as much as a usual minibatch. Most gradients are longer, too;
-# that Adam does not mind, since a factor that all gradients share drops out of its steps.
-GAUSSIAN_CLIP_NORM = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,9 +16,10 @@ from aevb.experiments.gradients.estimators import for_discrete_codes, repeated, 
 from aevb.experiments.gradients.measure import Study, measure, timing_note
 from aevb.experiments.gradients.records import Problem, Say, silent
 from aevb.models import (
+    LIKELIHOODS,
     AutoEncoder,
-    BernoulliDecoder,
     Constant,
+    Decoder,
     Encoder,
     LatentVariableModel,
     Prior,
@@ -62,7 +63,7 @@ def linear_bernoulli(seed: int) -> tuple[AutoEncoder, Float[np.ndarray, "rows fe
     """Logits linear in x and in z, and rows to encode."""
     rng, key = np.random.default_rng(seed), jax.random.key(0)
     d, k = N_FEATURES, N_LATENTS
-    decoder = BernoulliDecoder(MLP(k, (), key=key), k, d, key=key)
+    decoder = Decoder(LIKELIHOODS["bernoulli"], MLP(k, (), key=key), k, d, key=key)
     encoder = Encoder(MLP(d, (), key=key), d, k, "bernoulli", key=key)
     model = LatentVariableModel(Prior("bernoulli", k), decoder, Constant(jnp.zeros(d)))
     learned, rest = split_learned(AutoEncoder(model, encoder))
@@ -75,11 +76,11 @@ def exact_bound(autoencoder: AutoEncoder, x: Float[Array, "batch features"]) -> 
     decoder, encoder = autoencoder.model.decoder, autoencoder.encoder
     assert isinstance(encoder, Encoder)
     head = encoder.heads["logits"]
-    assert isinstance(decoder, BernoulliDecoder)
+    assert isinstance(decoder, Decoder)
     z = jnp.asarray(list(itertools.product((0.0, 1.0), repeat=N_LATENTS)))
     h = (x @ head.weight + head.bias)[:, None]  # (batch, 1, latents)
     log_q = jnp.sum(z * h - jnp.logaddexp(0.0, h), axis=-1)  # (batch, codes)
-    logits = z @ decoder.logits.weight + decoder.logits.bias
+    logits = z @ decoder.heads["logits"].weight + decoder.heads["logits"].bias
     log_p = x @ logits.T - jnp.sum(jnp.logaddexp(0.0, logits), axis=-1)
     return jnp.mean(jnp.sum(jnp.exp(log_q) * (log_p - N_LATENTS * jnp.log(2.0) - log_q), axis=1))
 

@@ -15,10 +15,11 @@ from jaxtyping import Array, Float
 from scipy.stats import norm, qmc
 
 from aevb.models import (
+    LIKELIHOODS,
     AutoEncoder,
     Constant,
+    Decoder,
     Encoder,
-    GaussianDecoder,
     LatentVariableModel,
     Prior,
     split_learned,
@@ -63,7 +64,7 @@ def autoencoder(encoder: EncoderArrays, decoder: DecoderArrays) -> AutoEncoder:
     """
     (a, c, g_slope, g), (w, b, v), key = encoder, decoder, jax.random.key(0)
     (d, k), zeros = w.shape, np.zeros_like(w)
-    p = GaussianDecoder(MLP(k, (), key=key), k, d, key=key)
+    p = Decoder(LIKELIHOODS["gaussian"], MLP(k, (), key=key), k, d, key=key)
     q = Encoder(MLP(d, (), key=key), d, k, key=key)
     model = LatentVariableModel(Prior("gaussian", k), p, Constant(jnp.zeros(d)))
     values = (a.T, c, g_slope.T, unheld(g), w.T, b, zeros.T, unheld(v))
@@ -74,8 +75,8 @@ def _arrays(autoencoder: AutoEncoder) -> tuple[Any, ...]:
     """A', c, G', g, W', b, U', v."""
     q, p = autoencoder.encoder, autoencoder.model.decoder
     assert isinstance(q, Encoder)
-    assert isinstance(p, GaussianDecoder)
-    layers = (q.heads["loc"], q.heads["log_variance"], p.loc, p.log_variance)
+    assert isinstance(p, Decoder)
+    layers = (q.heads["loc"], q.heads["log_variance"], p.heads["loc"], p.heads["log_variance"])
     return tuple(array for layer in layers for array in (layer.weight, layer.bias))
 
 

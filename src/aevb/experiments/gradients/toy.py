@@ -37,7 +37,7 @@ from aevb.experiments.gradients.estimators import (
 )
 from aevb.experiments.gradients.measure import Study, measure, timing_note
 from aevb.experiments.gradients.records import Problem, Say, silent
-from aevb.models import AmortizedPosterior, Constant, GaussianDecoder, LatentVariableModel, Prior
+from aevb.models import LIKELIHOODS, AmortizedPosterior, Constant, Decoder, LatentVariableModel, Prior
 from aevb.networks import MLP
 from aevb.objectives import ELBO, SGVBA, LeaveOneOut, ScoreFunction
 from aevb.typing import Scalar
@@ -76,7 +76,9 @@ class Square(eqx.Module):
 
     def __init__(self, mu: float, s: float):
         self.mu, self.s, self.first = jnp.asarray(mu), jnp.asarray(s), (mu, s)
-        decoder = GaussianDecoder(MLP(1, (), key=jax.random.key(0)), 1, 1, key=jax.random.key(0))
+        decoder = Decoder(
+            LIKELIHOODS["gaussian"], MLP(1, (), key=jax.random.key(0)), 1, 1, key=jax.random.key(0)
+        )
         line = (jnp.full((1, 1), math.sqrt(2) * s), jnp.full(1, math.sqrt(2) * mu))
         zeros = jax.tree.map(jnp.zeros_like, decoder)
         decoder = eqx.tree_at(lambda d: (d.loc.weight, d.loc.bias), zeros, line)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.distributions import ContinuousBernoulli, Distribution, LogitBernoulli
-from aevb.models.decoders import BernoulliDecoder, ContinuousBernoulliDecoder, Decoder
+from aevb.models import LIKELIHOODS, Conditional, Decoder, Likelihood
 from aevb.networks import Network
 from aevb.typing import Codes
 
@@ -22,7 +22,7 @@ KNOTS = 100
 NEWTON_STEPS = 12
 
 
-class LimitedDecoder(Decoder):
+class LimitedDecoder(Conditional):
     """p(x|z) from the logits of another decoder.
 
     Args:
@@ -33,23 +33,30 @@ class LimitedDecoder(Decoder):
         limit: the largest absolute logit; None for no limit.
     """
 
-    decoder: BernoulliDecoder | ContinuousBernoulliDecoder
+    decoder: Decoder
     reading: Reading = eqx.field(static=True, default="as trained")
     limit: float | None = eqx.field(static=True, default=None)
 
     @property
-    def network(self) -> Network:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def network(self) -> Network:
         """The decoder's."""
         return self.decoder.network
 
     @property
-    def is_density(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def likelihood(self) -> Likelihood:
+        """The decoder's, or the continuous Bernoulli as which its logits are read."""
+        return (
+            self.decoder.likelihood if self.reading == "as trained" else LIKELIHOODS["continuous-bernoulli"]
+        )
+
+    @property
+    def is_density(self) -> bool:
         """Whether what it gives is a density, as of a continuous Bernoulli."""
-        return self.reading != "as trained" or self.decoder.is_density
+        return self.likelihood.is_density
 
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one distribution per feature."""
-        logits = self.decoder.logits(self.decoder.network(z))
+        logits = self.decoder.heads["logits"](self.decoder.network(z))
         if self.reading == "through-mean":
             logits = logits_of_mean(logits)
         elif self.reading == "interpolated":

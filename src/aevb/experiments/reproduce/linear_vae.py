@@ -16,9 +16,8 @@ from aevb.datasets import Dataset, load
 from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Setting, Size, Verdict
 from aevb.experiments.reproduce.training_jobs import measured, only_training_rows
 from aevb.experiments.reproduce.written import nats, table
-from aevb.models import Encoder
+from aevb.models import Decoder, Encoder
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, soft_clip
-from aevb.models.decoders import EqualNoiseDecoder
 from aevb.report.comparisons import Panel, Series, curves_beside_published
 from aevb.trained import TrainedModel
 
@@ -132,8 +131,10 @@ def _run(name: str, kind: str, setting: Setting, needs: Results) -> dict[str, An
 
     def measure(model: TrainedModel, step: int) -> dict[str, Any]:
         decoder = model.autoencoder.model.decoder
-        assert isinstance(decoder, EqualNoiseDecoder), "the likelihood has one variance for all features"
-        angle = float(np.rad2deg(subspace_angles(np.asarray(decoder.loc.weight, np.float64).T, basis).max()))
+        assert isinstance(decoder, Decoder), "the likelihood has one variance for all features"
+        angle = float(
+            np.rad2deg(subspace_angles(np.asarray(decoder.heads["loc"].weight, np.float64).T, basis).max())
+        )
         found = {"step": step, "angle": angle}
         if kind == "vae":
             bound = float(np.mean(exact_bounds(model, x)))
@@ -192,12 +193,16 @@ def exact_bounds(model: TrainedModel, x: Rows) -> Float[np.ndarray, " rows"]:
     """
     autoencoder = model.autoencoder
     decoder, encoder = autoencoder.model.decoder, autoencoder.encoder
-    assert isinstance(decoder, EqualNoiseDecoder), "the likelihood has one variance for all features"
+    assert isinstance(decoder, Decoder), "the likelihood has one variance for all features"
     assert isinstance(encoder, Encoder), "the posterior is amortized"
     q: Any = autoencoder.posterior(Batch(jnp.asarray(x, jnp.float32))).distribution
     mean, v = (np.asarray(value, np.float64) for value in (q.mean, q.variance))
-    weight, bias = (np.asarray(value, np.float64) for value in (decoder.loc.weight, decoder.loc.bias))
-    s2 = float(np.exp(np.asarray(soft_clip(decoder.log_variance, *LOG_VARIANCE_LIMITS), np.float64)[0]))
+    weight, bias = (
+        np.asarray(value, np.float64) for value in (decoder.heads["loc"].weight, decoder.heads["loc"].bias)
+    )
+    s2 = float(
+        np.exp(np.asarray(soft_clip(decoder.free["log_variance"], *LOG_VARIANCE_LIMITS), np.float64)[0])
+    )
     squares = np.sum((x - mean @ weight - bias) ** 2, axis=1) + v @ np.sum(weight**2, axis=1)
     log_p = -0.5 * (x.shape[1] * np.log(2 * np.pi * s2) + squares / s2)
     kl = 0.5 * np.sum(mean**2 + v - 1 - np.log(v), axis=1)
