@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from aevb.distributions import ContinuousBernoulli, Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, Conditional, output_width, soft_clip
-from aevb.networks import Initialization, Linear, Network
+from aevb.networks import Initialization, Linear, Network, side_by_side
 from aevb.typing import Codes, PRNGKey
 
 Likelihood = Literal[
@@ -157,9 +157,8 @@ class GaussianDecoder(Decoder):
 
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one Gaussian per feature."""
-        h = self.network(z)
-        log_variance = soft_clip(self.log_variance(h), *LOG_VARIANCE_LIMITS)
-        return LogVarianceNormal(self._link(self.loc(h)), log_variance)
+        loc, log_variance = side_by_side(self.network(z), self.loc, self.log_variance)
+        return LogVarianceNormal(self._link(loc), soft_clip(log_variance, *LOG_VARIANCE_LIMITS))
 
     def _link(self, loc: Array) -> Array:
         return jax.nn.sigmoid(loc) if self.sigmoid else loc

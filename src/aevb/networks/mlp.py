@@ -55,6 +55,14 @@ class Linear(eqx.Module):
         return x @ self.weight + self.bias
 
 
+def side_by_side(
+    x: Float[Array, "*rows inputs"], a: Linear, b: Linear
+) -> tuple[Float[Array, "*rows outputs_a"], Float[Array, "*rows outputs_b"]]:
+    """The outputs of two layers, from one product: of few outputs it takes half the time of two."""
+    both = x @ jnp.concatenate([a.weight, b.weight], axis=1) + jnp.concatenate([a.bias, b.bias])
+    return both[..., : len(a.bias)], both[..., len(a.bias) :]
+
+
 class MLP(eqx.Module):
     """Linear layers, each followed by the activation: features in, hidden features out.
 
