@@ -65,7 +65,7 @@ class Widened(eqx.Module):
         share = jnp.full(n, prior_share, batch.x.dtype)
         if not is_continuous(model):
             return cls(posterior, prior, share)
-        inner, outer = _quartiles(posterior, prior, n), _quartiles(_Drawn(prior), prior, n)
+        inner, outer = quartiles_of(posterior, prior, n), quartiles_of(Drawn(prior), prior, n)
         # Half the distance between the quartiles is a width that families without a variance have, too.
         width, room = (jnp.maximum(q[2] - q[0], jnp.finfo(batch.x.dtype).tiny) for q in (inner, outer))
         most = jnp.maximum(jnp.log(room / width), 0.0)[:, None]
@@ -154,7 +154,7 @@ def _point(prior: Distribution, z: Codes) -> Points:
     return jnp.nan_to_num(_transform(prior).inv(z), nan=0.0, posinf=EDGE, neginf=-EDGE)
 
 
-class _Drawn(eqx.Module):
+class Drawn(eqx.Module):
     """A distribution that is the same for every row, asked as a posterior is."""
 
     distribution: Distribution
@@ -164,7 +164,7 @@ class _Drawn(eqx.Module):
         return self.distribution.sample(key)
 
 
-def _quartiles(posterior: Posterior | _Drawn, prior: Distribution, n: int) -> Float[Array, "3 batch dims"]:
+def quartiles_of(posterior: Posterior | Drawn, prior: Distribution, n: int) -> Float[Array, "3 batch dims"]:
     """The quartiles of each coordinate without limits: exact, or told from draws where no family says its own."""
     if hasattr(posterior, "quartiles"):
         return posterior.quartiles
