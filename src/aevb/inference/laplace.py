@@ -143,13 +143,14 @@ class Laplace(eqx.Module):
         (u, _), _ = jax.lax.scan(step, (u, target.log_joint(u)), length=self.n_steps)
         start = u, self._root(target, row, u, prior_precision)
         keys = jax.random.split(average_key, AVERAGES)
-        average = lambda found, key: (self._averaged(*found, key, target, row, prior_precision), None)  # noqa: E731
+        average = lambda found, key: (self._averaged(found, key, target, row, prior_precision), None)  # noqa: E731
         return jax.lax.scan(average, start, keys)[0]
 
     def _averaged(
-        self, u: Point, root: Matrix, key: PRNGKey, target: Target, row: Batch, prior_precision: Point
+        self, found: tuple[Point, Matrix], key: PRNGKey, target: Target, row: Batch, prior_precision: Point
     ) -> tuple[Point, Matrix]:
         """One step up the evidence lower bound of a Gaussian: slopes and precisions are means over draws of it."""
+        u, root = found
         half = jax.random.normal(key, (AVERAGED_DRAWS // 2, len(u)), u.dtype)
         e = jnp.concatenate([half, -half])
         points = u + solve_triangular(root, e.T, lower=True, trans=1).T

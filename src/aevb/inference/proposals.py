@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -166,9 +167,10 @@ class Drawn(eqx.Module):
 
 def quartiles_of(posterior: Posterior | Drawn, prior: Distribution, n: int) -> Float[Array, "3 batch dims"]:
     """The quartiles of each coordinate without limits: exact, or told from draws where no family says its own."""
-    if hasattr(posterior, "quartiles"):
-        return posterior.quartiles
-    q = getattr(posterior, "distribution", None)
+    own = getattr(posterior, "quartiles", None)
+    if own is not None:
+        return own
+    q: Any = getattr(posterior, "distribution", None)
     try:
         levels = jnp.asarray([0.25, 0.5, 0.75])[:, None, None]
         found = _point(prior, q.base_dist.icdf(levels))
