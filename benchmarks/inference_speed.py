@@ -1,8 +1,8 @@
 """Rows a second of scores and imputations of a table, and the memory that they take.
 
 `python -m benchmarks.inference_speed [--rows N] [--columns D] [--hidden H] [--samples K] [--model MODEL --data ROWS]`
-prints one JSON object. With MODEL, a saved one, and ROWS, an .npy file in the user's units, rates are those of a trained
-model, which are the ones to go by. Without, the model has its initial weights, and rows are random. Stated errors are
+prints one JSON object. With MODEL, a saved one, and ROWS, an .npy file in the user's units, rates are those of a
+trained model, which are the ones to go by. Without, the model has its initial weights, and rows are random. Stated errors are
 the root of their mean square over rows (of imputations, over missing cells, as shares of the standard deviation): two
 versions are compared by rows a second times the inverse square of the error.
 """
