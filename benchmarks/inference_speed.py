@@ -2,9 +2,10 @@
 
 `python -m benchmarks.inference_speed [--rows N] [--columns D] [--hidden H] [--samples K] [--model MODEL --data ROWS]`
 prints one JSON object. With MODEL, a saved one, and ROWS, an .npy file in the user's units, rates are those of a
-trained model, which are the ones to go by. Without, the model has its initial weights, and rows are random. Stated errors are
-the root of their mean square over rows (of imputations, over missing cells, as shares of the standard deviation): two
-versions are compared by rows a second times the inverse square of the error.
+trained model, which are the ones to go by. Without, the model has its initial weights, and rows are random.
+
+Stated errors are the root of their mean square over rows; of imputations, over missing cells, as shares of the standard
+deviation. Two versions are compared by rows a second divided by the square of the error.
 """
 
 import argparse
