@@ -312,8 +312,7 @@ class TrainedModel:
         if FAMILIES[self.recipe.posterior].route == "discrete":
             return self.recognition
         seen = seen_through(noise, self.autoencoder.model)
-        # Weights make up for what a short search and a hasty choice leave.
-        return inference.Refined(AutoEncoder(seen, self.autoencoder.encoder), key, 100, 0.1, 4, 1)
+        return inference.Laplace(AutoEncoder(seen, self.autoencoder.encoder), key)
 
     def _undo(self, x: np.ndarray) -> np.ndarray:
         return self.preparation.scaling.undo(x)

@@ -1,7 +1,11 @@
+from inspect import signature
+
 import numpy as np
 import pytest
 
 import aevb as library
+from aevb.cli.score import score
+from aevb.inference.importance import DEFAULT_SAMPLES
 from command_line import SMALL, aevb, must
 
 
@@ -24,6 +28,12 @@ def test_every_row_gets_a_score_and_a_percentile(table_run, tmp_path):
     assert "odder" not in ranked
     other = must("score", table_run, data, "--out", out, "--samples", 50, "--reference", data)
     assert f"among 60 rows of {data}" in other
+
+
+def test_draws_where_none_are_asked_for_are_those_of_python():
+    """The command's own default is written out there, as help must not wait for JAX."""
+    default = signature(score).parameters["samples"].default
+    assert default == DEFAULT_SAMPLES == library.VAE().n_importance_samples
 
 
 def test_an_odd_row_is_at_the_bottom(table_run, tmp_path):

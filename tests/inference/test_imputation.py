@@ -285,7 +285,7 @@ def test_every_number_of_samples_counts(oracle, k):
 def test_reliable_rows_are_within_two_stated_errors(oracle, x):
     """In 95% of cells, by mean and by standard deviation; one cell of each row and seed."""
     autoencoder, method, rows = oracle.autoencoder(), ImportanceImputation(), np.isnan(x).any(axis=1)
-    recognition = inference.Refined(autoencoder, KEY, 100, 0.1)
+    recognition = inference.Laplace(autoencoder, KEY)
     of_mean, of_sd = [], []
     for seed in range(12):
         it = inference.impute(autoencoder.model, recognition, x, jax.random.key(seed), method)

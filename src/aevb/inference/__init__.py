@@ -10,6 +10,7 @@ from aevb.inference.gaps import inference_gaps
 from aevb.inference.hmc_density import HMCDensity
 from aevb.inference.importance import Importance
 from aevb.inference.imputation import Imputation, ImputationMethod, Observation, impute
+from aevb.inference.laplace import Laplace
 from aevb.inference.marginal import (
     MarginalEstimate,
     MarginalMethod,
@@ -32,6 +33,7 @@ __all__ = [
     "ImportanceImputation",
     "Imputation",
     "ImputationMethod",
+    "Laplace",
     "LatentDiagnostics",
     "MarginalEstimate",
     "MarginalMethod",

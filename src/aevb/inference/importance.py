@@ -26,7 +26,7 @@ LogWeights = Float[np.ndarray, "rows draws"]
 BLOCK_ROWS = 16
 BLOCK_DRAWS = 250
 # Draws per row and block where K is smaller, with more rows to a block. Few shapes mean few compiled programs.
-SMALLER_DRAWS = (10, 50, 100)
+SMALLER_DRAWS = (10, 50, 100, 200)
 # Draws of one call of the compiled program, which are kept, a number each; more come in further calls.
 CALL_DRAWS = 40 * BLOCK_DRAWS
 # Weights of which no more are kept than this, or than one block's, before they are summarized.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -22,7 +23,8 @@ Points = Float[Array, "*samples batch dims"]
 # How much wider than q(z|x) the parts of the mixture are, and what share of the draws each has.
 SCALES, SHARES = (1.2, 1.6), (0.65, 0.3)
 PRIOR_SHARE = 0.05
-# Draws from which the centre and the width of q(z|x) are told. Any would do, they are no part of the estimate.
+# Draws from which the centre and the width of q(z|x) are told where no formula does. Any would do, they are no part of
+# the estimate.
 CENTRE_DRAWS = 64
 
 
@@ -64,15 +66,12 @@ class Widened(eqx.Module):
         share = jnp.full(n, prior_share, batch.x.dtype)
         if not is_continuous(model):
             return cls(posterior, prior, share)
-        keys = jax.random.split(jax.random.key(0), CENTRE_DRAWS)
-        inner, outer = jax.vmap(posterior.sample)(keys), jax.vmap(lambda k: prior.sample(k, (n,)))(keys)
-        ordered = jnp.sort(jnp.stack([_point(prior, inner), _point(prior, outer)], axis=1), axis=0)
+        inner, outer = quartiles_of(posterior, prior, n), quartiles_of(Drawn(prior), prior, n)
         # Half the distance between the quartiles is a width that families without a variance have, too.
-        quarter = CENTRE_DRAWS // 4
-        width, room = jnp.maximum(ordered[3 * quarter] - ordered[quarter], jnp.finfo(batch.x.dtype).tiny)
+        width, room = (jnp.maximum(q[2] - q[0], jnp.finfo(batch.x.dtype).tiny) for q in (inner, outer))
         most = jnp.maximum(jnp.log(room / width), 0.0)[:, None]
         scales = jnp.minimum(jnp.log(jnp.asarray(SCALES))[:, None], most)
-        return cls(posterior, prior, share, ordered[2 * quarter, 0], scales)
+        return cls(posterior, prior, share, inner[1], scales)
 
     @property
     def is_reparameterized(self) -> bool:
@@ -154,6 +153,33 @@ def _transform(prior: Distribution):
 def _point(prior: Distribution, z: Codes) -> Points:
     """Codes in coordinates without limits."""
     return jnp.nan_to_num(_transform(prior).inv(z), nan=0.0, posinf=EDGE, neginf=-EDGE)
+
+
+class Drawn(eqx.Module):
+    """A distribution that is the same for every row, asked as a posterior is."""
+
+    distribution: Distribution
+
+    def sample(self, key: PRNGKey) -> Codes:
+        """One draw."""
+        return self.distribution.sample(key)
+
+
+def quartiles_of(posterior: Posterior | Drawn, prior: Distribution, n: int) -> Float[Array, "3 batch dims"]:
+    """The quartiles of each coordinate without limits: exact, or told from draws where no family says its own."""
+    own = getattr(posterior, "quartiles", None)
+    if own is not None:
+        return own
+    q: Any = getattr(posterior, "distribution", None)
+    try:
+        levels = jnp.asarray([0.25, 0.5, 0.75])[:, None, None]
+        found = _point(prior, q.base_dist.icdf(levels))
+    except (AttributeError, NotImplementedError):
+        keys = jax.random.split(jax.random.key(0), CENTRE_DRAWS)
+        ordered = jnp.sort(_point(prior, jax.vmap(posterior.sample)(keys)), axis=0)
+        found = ordered[CENTRE_DRAWS // 4 :: CENTRE_DRAWS // 4]
+    found = found.reshape(3, -1, found.shape[-1])
+    return jnp.broadcast_to(found, (3, n, found.shape[-1]))
 
 
 def _log_density(posterior: Posterior, z: Codes) -> PerRow:

@@ -19,10 +19,10 @@ from aevb.inference.weighted_sums import Sums
 from aevb.objectives import Recognition
 from aevb.typing import PRNGKey, Scalar
 
-BLOCK_ROWS = 16
-BLOCK_SAMPLES = 250
-# Rows whose posteriors are found at a time: a search takes many steps with few draws each.
-SEARCH_ROWS = 256
+BLOCK_ROWS = 32
+BLOCK_SAMPLES = 125
+# Rows whose posteriors are found at a time.
+SEARCH_ROWS = 64
 # What the search is of all work, as far as progress is concerned.
 SEARCH_SHARE = 0.4
 # Effective samples below which the stated errors are not well known themselves.
@@ -46,7 +46,7 @@ class ImportanceImputation:
     row is reliable where they came to be so small.
 
     Args:
-        n_samples: K, codes per row at most. There are 250 at first, and twice as many at every further look.
+        n_samples: K, codes per row at most. There are 125 at first, and twice as many at every further look.
         prior_share: a.
         tolerance: as a share of the standard deviation; 0 for K codes in any case, and no row is reliable then.
 

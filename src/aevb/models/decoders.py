@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from aevb.distributions import Distribution
 from aevb.models.conditional import Conditional, output_width
 from aevb.models.likelihoods import Likelihood
-from aevb.networks import Initialization, Linear, Network
+from aevb.networks import Initialization, Linear, Network, side_by_side
 from aevb.typing import Codes, PRNGKey
 
 
