@@ -27,11 +27,12 @@ def model(columns: int, hidden: int) -> Any:
     """A network of the tutorial's width for a table of this width, with its initial weights."""
     import jax.numpy as jnp
 
-    from aevb.assembly import build_autoencoder
+    from aevb.assembly import Parts, build_autoencoder
+    from aevb.models import LIKELIHOODS
     from aevb.recipe import Recipe
 
     recipe = Recipe.parse({"latents": LATENTS, "hidden": (hidden,), "data": "table"}, source="benchmark")
-    return build_autoencoder(recipe, "gaussian-diagonal", jnp.zeros(columns), (None, None))
+    return build_autoencoder(recipe, LIKELIHOODS["gaussian-diagonal"], jnp.zeros(columns), Parts())
 
 
 def stated_error(found: Any, x: Any) -> float:

@@ -27,11 +27,12 @@ def model() -> Any:
     """A tutorial network, 784-400-20-400-784, with its initial weights; what they are costs nothing."""
     import jax.numpy as jnp
 
-    from aevb.assembly import build_autoencoder
+    from aevb.assembly import Parts, build_autoencoder
+    from aevb.models import LIKELIHOODS
     from aevb.recipe import Recipe
 
     recipe = Recipe(latents=LATENTS, hidden=(HIDDEN,))
-    return build_autoencoder(recipe, "bernoulli", jnp.zeros(PIXELS), (None, None))
+    return build_autoencoder(recipe, LIKELIHOODS["bernoulli"], jnp.zeros(PIXELS), Parts())
 
 
 def floor(autoencoder: Any, n_codes: int) -> Callable[[], None]:

@@ -90,6 +90,8 @@ WITHIN = {
     "AmortizedPosterior": "objectives: every objective is given one",
     "Bound": "objectives: every objective returns one",
     "Constant": "models/test_saved.py, training/test_optimizers.py",
+    "Support": "models/test_likelihoods.py",
+    "CategoryCodes": "models/test_likelihoods.py",
     "Concrete": "objectives/test_concrete.py: it needs discrete codes",
     "LogitBernoulli": "distributions/test_bernoulli.py",
     "Elliptical": "distributions/test_elliptical.py",

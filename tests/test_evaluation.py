@@ -36,7 +36,7 @@ def linear():
     scaling = Scaling((3.0, -1.0, 0.0, 10.0), (2.0, 0.5, 1.0, 10.0))
     recipe = Recipe(latents=2, hidden=(4,), likelihood="gaussian")
     autoencoder = oracle.autoencoder(oracle.imperfect_encoder(), scaling)
-    model = TrainedModel(autoencoder, Preparation(scaling, "none", 0), recipe, "gaussian", True)
+    model = TrainedModel(autoencoder, Preparation(scaling, "none", 0), recipe, True)
     return oracle, model, scaling, oracle.sample(300)
 
 

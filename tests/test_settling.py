@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aevb.assembly import assemble, build_autoencoder
+from aevb.assembly import Parts, assemble, build_autoencoder
 from aevb.datasets import Dataset
 from aevb.datasets.reading import READING_OPTIONS
+from aevb.models import LIKELIHOODS
 from aevb.recipe import Recipe
 from aevb.settling import LEAST_STEPS, MOST_STEPS, Facts, settle
 
@@ -99,7 +100,7 @@ def test_another_seed_compiles_nothing():
     logger = logging.getLogger("jax")
 
     def weights(**settings):
-        built = build_autoencoder(Recipe(**SMALL, **settings), "gaussian", jnp.zeros(3), (None, None))
+        built = build_autoencoder(Recipe(**SMALL, **settings), LIKELIHOODS["gaussian"], jnp.zeros(3), Parts())
         return np.asarray(built.model.decoder.heads["loc"].weight)
 
     first = weights()

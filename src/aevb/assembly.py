@@ -1,8 +1,8 @@
 """From a recipe and a data set to everything that training needs."""
 
 import dataclasses
-import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -108,7 +108,7 @@ class Assembly:
         return bound_name(self.objective, normalized=self.is_normalized)
 
 
-def assemble(recipe: Recipe, dataset: Dataset, parts: Parts = Parts()) -> Assembly:
+def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> Assembly:
     """Check the data, scale it, choose the likelihood and build the model, the objective and the plan.
 
     Args:
@@ -120,6 +120,7 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts = Parts()) -> Assemb
         InvalidDataError: the data or some of its values cannot be used; the message says which.
         InvalidRecipeError: settings that do not go with the data.
     """
+    parts = parts or Parts()
     for part in (parts.encoder_network, parts.decoder_network, parts.likelihood):
         describe(part, "the network", {})  # better refused now than when the trained model cannot be saved
     facts = Facts(dataset.n_train, dataset.name in NAMES)
@@ -227,11 +228,9 @@ def build_autoencoder(
     """The model with its initial weights, a function of the recipe's seed."""
     # Other settings are left at their defaults, so that no program is compiled anew for another value of theirs.
     shape = Recipe.parse({name: getattr(recipe, name) for name in ARCHITECTURE})
-    return _build_autoencoder(shape, likelihood, log_scale, parts, jax.random.key(recipe.seed))
+    return _built(shape, likelihood, log_scale, parts, jax.random.key(recipe.seed))
 
 
-# One program for all initial weights, instead of one per layer. It runs once, so its compilation is what takes time.
-@functools.partial(eqx.filter_jit, compiler_options={"xla_backend_optimization_level": 0})
 def _build_autoencoder(
     recipe: Recipe,
     likelihood: Likelihood,
@@ -275,6 +274,12 @@ def _build_autoencoder(
         decoder = BayesianDecoder(decoder)
     model = LatentVariableModel(prior, decoder, Constant(log_scale))
     return AutoEncoder(model, encoder)
+
+
+# One program for all initial weights, instead of one per layer. It runs once, so its compilation is what takes time.
+_built: Callable[..., AutoEncoder] = eqx.filter_jit(  # pyright: ignore[reportCallIssue]
+    _build_autoencoder, compiler_options={"xla_backend_optimization_level": 0}
+)
 
 
 def _with_table(

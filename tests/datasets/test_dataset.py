@@ -61,7 +61,9 @@ def test_first_value_outside_the_support():
     x = np.array([[0, 1, 0.5], [1, -0.25, 3], [0, 0, 7]])
     words = "[0, 1], but x has -0.25 at row 1, column 'b', and 3 cells outside in all. Try the gaussian"
     with pytest.raises(InvalidDataError, match=re.escape(words)):
-        check_support(x, "bernoulli", Support(0.0, 1.0), feature_names=("a", "b", "c"), advice="Try the gaussian.")
+        check_support(
+            x, "bernoulli", Support(0.0, 1.0), feature_names=("a", "b", "c"), advice="Try the gaussian."
+        )
     check_support(x, "gaussian", Support())
     check_support(x[:1], "bernoulli", Support(0.0, 1.0))
 

@@ -245,6 +245,10 @@ def decoder_of(document):
     return document["autoencoder"]["fields"]["model"]["fields"]["decoder"]["fields"]
 
 
+def head_of(document):
+    return decoder_of(document)["heads"]["dict"]["loc"]
+
+
 def nested(depth):
     tree = {}
     for _ in range(depth):
@@ -260,12 +264,12 @@ CHANGES = {
     "no about": lambda d: d.pop("about"),
     "no digest of the weights": lambda d: d.pop("weights_sha256"),
     "an extra field": lambda d: decoder_of(d).update(extra=1),
-    "a missing field": lambda d: decoder_of(d).pop("sigmoid"),
-    "a class that is none": lambda d: decoder_of(d)["loc"].update({"class": "equinox.nn:Nothing"}),
-    "a class without a name": lambda d: decoder_of(d)["loc"].update({"class": ["equinox.nn:Linear"]}),
-    "another class": lambda d: decoder_of(d)["loc"].update({"class": "aevb:MLP"}),
+    "a missing field": lambda d: decoder_of(d).pop("free"),
+    "a class that is none": lambda d: head_of(d).update({"class": "equinox.nn:Nothing"}),
+    "a class without a name": lambda d: head_of(d).update({"class": ["equinox.nn:Linear"]}),
+    "another class": lambda d: head_of(d).update({"class": "aevb:MLP"}),
     "an unknown function": lambda d: decoder_of(d).update(network={"function": "os:system"}),
-    "an array that is not there": lambda d: decoder_of(d)["loc"]["fields"].update(bias={"array": "nowhere"}),
+    "an array that is not there": lambda d: head_of(d)["fields"].update(bias={"array": "nowhere"}),
     "an unknown activation": lambda d: decoder_of(d)["network"]["fields"].update(activation="sinus"),
     "a node of no kind": lambda d: decoder_of(d).update(network={"pickle": "..."}),
     "a number for a network": lambda d: decoder_of(d).update(network=3),
@@ -277,7 +281,7 @@ CHANGES = {
     "absurdly many latents": lambda d: d["autoencoder"]["fields"]["model"]["fields"]["prior"][
         "fields"
     ].update(n_latents=10**30),
-    "a number beyond single precision": lambda d: decoder_of(d)["loc"]["fields"].update(bias=-(10**30)),
+    "a number beyond single precision": lambda d: head_of(d)["fields"].update(bias=-(10**30)),
     "nothing but nesting": lambda d: d.update(autoencoder=nested(300)),
     "a constant in words": lambda d: d["autoencoder"]["fields"]["model"]["fields"]["log_scale"][
         "fields"
@@ -318,7 +322,7 @@ def test_weights_that_are_not_real_are_refused(path, dtype):
     arrays = dict(safetensors.numpy.load_file(path / "weights.safetensors"))
     arrays["model.decoder.heads.loc.bias"] = arrays["model.decoder.heads.loc.bias"].astype(dtype)
     rewrite(path, lambda document: None, arrays)
-    with pytest.raises(InvalidModelFileError, match=r"model\.decoder\.loc\.bias are not real numbers"):
+    with pytest.raises(InvalidModelFileError, match=r"model\.decoder\.heads\.loc\.bias are not real numbers"):
         load_model(path)
 
 

@@ -1,5 +1,6 @@
 """Generative models p(z) p(x|z), recognition models q(z|x), and how they are kept on disk."""
 
+from aevb.datasets import Support
 from aevb.models.bayesian import BayesianDecoder, DecoderEnsemble
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant, learned, split_learned
@@ -27,6 +28,7 @@ __all__ = [
     "Prior",
     "RecognitionModel",
     "RowTable",
+    "Support",
     "choose_prior",
     "code_width",
     "head",

@@ -59,7 +59,5 @@ class Decoder(Conditional):
 
     def __call__(self, z: Codes) -> Distribution:
         """p(x|z), one distribution per feature."""
-        h = self.network(z)
-        return self.likelihood.distribution(
-            **{name: layer(h) for name, layer in self.heads.items()}, **self.free
-        )
+        outputs = side_by_side(self.network(z), list(self.heads.values()))
+        return self.likelihood.distribution(**dict(zip(self.heads, outputs, strict=True)), **self.free)

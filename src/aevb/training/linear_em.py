@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -92,10 +93,11 @@ def written(autoencoder: AutoEncoder, model: FactorModel, mean: Vector) -> AutoE
     )
 
     def where(a: AutoEncoder) -> list[object]:
-        decoder, q = a.model.decoder, a.encoder.heads  # pyright: ignore[reportAttributeAccessIssue]
-        loc, spread = q["loc"], q["log_variance"]
+        p: Any = a.model.decoder
+        q: Any = a.encoder
+        loc, spread = q.heads["loc"], q.heads["log_variance"]
         return [
-            *(decoder.heads["loc"].weight, decoder.heads["loc"].bias, decoder.free["log_variance"]),
+            *(p.heads["loc"].weight, p.heads["loc"].bias, p.free["log_variance"]),
             *(loc.weight, loc.bias, spread.weight, spread.bias),
         ]
 
