@@ -92,6 +92,25 @@ def test_gradients_are_limited_for_tables_and_not_for_the_published_networks():
     assert norms == [1.0, 0.0, 10.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("settings", "shape", "stays"),
+    [
+        ({}, None, False),
+        ({"likelihood": "gaussian"}, None, False),
+        ({}, (1, 3), True),
+        ({"likelihood": "continuous-bernoulli"}, None, True),
+        ({"likelihood": "gaussian-sigmoid"}, None, True),
+        ({"likelihood": "bernoulli", "binarize": "static"}, None, True),
+        ({"scale": "none"}, None, True),
+    ],
+)
+def test_a_narrow_table_in_the_unit_interval_is_standardized(settings, shape, stays):
+    """A network learns little of columns that move by a tenth: what is no image, and may have any scale, gets one."""
+    shares = 0.4 + 0.1 * (X > 0) + 0.01 * np.tanh(X)
+    assembly = assemble(Recipe(**SMALL, **settings), Dataset("X", shares, image_shape=shape))
+    assert assembly.preparation.scaling.is_identity is stays
+
+
 def test_another_seed_compiles_nothing():
     messages = []
     handler = logging.Handler()

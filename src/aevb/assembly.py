@@ -52,6 +52,8 @@ ARCHITECTURE = (
     *("latents", "hidden", "activation", "initialization", "posterior", "prior", "categories"),
     *("missing", "weight_posterior"),
 )
+# Likelihoods that refuse training rows outside [0, 1].
+NEED_UNIT_INTERVAL = (*ON_UNIT_INTERVAL, "gaussian-sigmoid")
 # Training rows that are enough to know what a model must not lie below.
 INDEPENDENT_ROWS = 5000
 
@@ -146,7 +148,12 @@ def _prepare(recipe: Recipe, dataset: Dataset) -> tuple[Preparation, TrainingDat
     kept, held_out = split_rows(len(x), recipe.validation or 0.0, recipe.seed)
     train = x[kept] if len(held_out) else x
     check_observed(train, dataset.feature_names)
-    scaling = Scaling.fit(train, recipe.scale, is_image=dataset.image_shape is not None)
+    scaling = Scaling.fit(
+        train,
+        recipe.scale,
+        is_image=dataset.image_shape is not None,
+        on_unit_interval=recipe.likelihood in NEED_UNIT_INTERVAL or recipe.binarize != "none",
+    )
     prepare = Preparation(scaling, recipe.binarize, recipe.seed)
     validation = prepare(x[held_out]) if len(held_out) else None
     test = dataset.x_test
@@ -162,7 +169,7 @@ def _within_support(
 
     Training rows there are refused, also those that a sigmoid's means cannot reach.
     """
-    if likelihood in (*ON_UNIT_INTERVAL, "gaussian-sigmoid"):
+    if likelihood in NEED_UNIT_INTERVAL:
         name = "the train data (rows counted after the split, values as scaled)"
         check_support(data.train, likelihood, (0.0, 1.0), name=name, feature_names=names)
     if likelihood not in ON_UNIT_INTERVAL:

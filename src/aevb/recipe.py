@@ -127,7 +127,8 @@ class Recipe(BaseModel):
     )
     scale: Literal["auto", "none", "standard", "minmax"] = Field(
         "auto",
-        description="Scaling of features; auto: 1/255 for images of bytes, none for data in [0, 1], else standard.",
+        description="Scaling of features; auto: 1/255 for images of bytes, none for data in [0, 1] that are binary, "
+        "images, or have a likelihood of such values, else standard.",
     )
     binarize: Literal["none", "static", "dynamic"] = Field(
         "none",
