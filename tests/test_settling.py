@@ -11,7 +11,7 @@ from aevb.assembly import assemble, build_autoencoder
 from aevb.datasets import Dataset
 from aevb.datasets.reading import READING_OPTIONS
 from aevb.recipe import Recipe
-from aevb.settling import LEAST_STEPS, MOST_STEPS, Facts, settle
+from aevb.settling import STEPS, Facts, settle
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 SMALL = {"latents": 1, "hidden": (4,)}
@@ -49,8 +49,8 @@ def test_a_budget_that_is_asked_for_is_what_is_done(budget):
 @pytest.mark.parametrize("n_rows", [2, 49, 50, 344, 54_000, 336_000, 10**7])
 def test_own_data_get_a_budget_by_their_size(n_rows):
     recipe = settle(Recipe(), Facts(n_rows))
-    assert steps(recipe, n_rows) >= LEAST_STEPS
-    assert recipe.epochs == 1 or steps(recipe, n_rows) < MOST_STEPS * 1.5
+    assert steps(recipe, n_rows) >= STEPS
+    assert recipe.epochs == 1 or steps(recipe, n_rows) < 1.5 * STEPS
     assert recipe.schedule == "cosine"
     assert (recipe.validation > 0) == (recipe.patience is not None) == (n_rows >= 50)
     assert recipe.evaluate_every * 20 <= recipe.epochs or recipe.evaluate_every == 1
