@@ -1,8 +1,8 @@
 """What the defaults make of ordinary numeric tables: the test bound, correlations of samples, and missing values.
 
-`python -m benchmarks.tables FOLDER [--only NAME ...] [--seeds 0 1 2] [--out FILE]`: for each `.csv.gz` (its columns of
-numbers), `.npz` (its array X) and `data.txt.gz` below the folder. Per table and seed a tenth of the rows is held out;
-`VAE` with no argument but the seed is fitted to the others.
+`python -m benchmarks.tables FOLDER ... [--only NAME ...] [--seeds 0 1 2] [--out FILE]`: for each `.csv.gz` (its columns
+of numbers), `.npz` (its array X) and `data.txt.gz` below the folders, whose names must differ. Per table and seed a
+tenth of the rows is held out; `VAE` with no argument but the seed is fitted to the others.
 
 - The bound on the held-out rows is set against the log-likelihood of independent columns.
 - Correlations (Pearson's) are those of as many samples as the table has rows, at least 5,000, with both the samples and
@@ -139,13 +139,13 @@ def misses(found: dict[str, Any]) -> list[str]:
 def main() -> int:
     """Measure, print a line each, and write all as JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--only", nargs="*", help="names of tables")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     results: dict[str, list[dict[str, Any]]] = {}
-    for name, x in tables(asked.folder):
+    for name, x in (table for folder in asked.folders for table in tables(folder)):
         if asked.only and name not in asked.only:
             continue
         for seed in asked.seeds:

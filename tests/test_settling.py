@@ -12,7 +12,7 @@ from aevb.datasets import Dataset
 from aevb.datasets.reading import READING_OPTIONS
 from aevb.models import LIKELIHOODS
 from aevb.recipe import Recipe
-from aevb.settling import LEAST_STEPS, MOST_STEPS, Facts, settle
+from aevb.settling import STEPS, Facts, settle
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 SMALL = {"latents": 1, "hidden": (4,)}
@@ -50,8 +50,8 @@ def test_a_budget_that_is_asked_for_is_what_is_done(budget):
 @pytest.mark.parametrize("n_rows", [2, 49, 50, 344, 54_000, 336_000, 10**7])
 def test_own_data_get_a_budget_by_their_size(n_rows):
     recipe = settle(Recipe(), Facts(n_rows))
-    assert steps(recipe, n_rows) >= LEAST_STEPS
-    assert recipe.epochs == 1 or steps(recipe, n_rows) < MOST_STEPS * 1.5
+    assert steps(recipe, n_rows) >= STEPS
+    assert recipe.epochs == 1 or steps(recipe, n_rows) < 1.5 * STEPS
     assert recipe.schedule == "cosine"
     assert (recipe.validation > 0) == (recipe.patience is not None) == (n_rows >= 50)
     assert recipe.evaluate_every * 20 <= recipe.epochs or recipe.evaluate_every == 1
@@ -91,6 +91,25 @@ def test_gradients_are_limited_for_tables_and_not_for_the_published_networks():
         )
     ]
     assert norms == [1.0, 0.0, 10.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape", "stays"),
+    [
+        ({}, None, False),
+        ({"likelihood": "gaussian"}, None, False),
+        ({}, (1, 3), True),
+        ({"likelihood": "continuous-bernoulli"}, None, True),
+        ({"likelihood": "gaussian-sigmoid"}, None, True),
+        ({"likelihood": "bernoulli", "binarize": "static"}, None, True),
+        ({"scale": "none"}, None, True),
+    ],
+)
+def test_a_narrow_table_in_the_unit_interval_is_standardized(settings, shape, stays):
+    """A network learns little of columns that move by a tenth: what is no image, and may have any scale, gets one."""
+    shares = 0.4 + 0.1 * (X > 0) + 0.01 * np.tanh(X)
+    assembly = assemble(Recipe(**SMALL, **settings), Dataset("X", shares, image_shape=shape))
+    assert assembly.preparation.scaling.is_identity is stays
 
 
 def test_another_seed_compiles_nothing():

@@ -126,7 +126,7 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
     facts = Facts(dataset.n_train, dataset.name in NAMES)
     recipe = settle(recipe, facts)
     likelihood = parts.likelihood or choose_likelihood(recipe, dataset)
-    prepare, data = _prepare(recipe, dataset, likelihood.auto_scale)
+    prepare, data = _prepare(recipe, dataset, likelihood)
     data = _within_support(likelihood, data, prepare, dataset.feature_names)
     likelihood = likelihood.fitted(data.train)
     proper = likelihood.proper_domain
@@ -153,7 +153,7 @@ def _independent(train: Float[np.ndarray, "rows features"], likelihood: Likeliho
     return float(np.mean(np.nansum(cells, axis=1)))
 
 
-def _prepare(recipe: Recipe, dataset: Dataset, auto_scale: str) -> tuple[Preparation, TrainingData]:
+def _prepare(recipe: Recipe, dataset: Dataset, likelihood: Likelihood) -> tuple[Preparation, TrainingData]:
     """The scaling, fitted on training rows, and all rows checked, split and scaled by it."""
     about = {"feature_names": dataset.feature_names, "allow_missing": recipe.missing == "nan"}
     x = check_rows(dataset.x_train, name="the training data", min_rows=2, **about)
@@ -165,8 +165,13 @@ def _prepare(recipe: Recipe, dataset: Dataset, auto_scale: str) -> tuple[Prepara
     kept, held_out = split_rows(len(x), recipe.validation or 0.0, recipe.seed)
     train = x[kept] if len(held_out) else x
     check_observed(train, dataset.feature_names)
-    method = auto_scale if recipe.scale == "auto" else recipe.scale
-    scaling = Scaling.fit(train, method, is_image=dataset.image_shape is not None)
+    method = likelihood.auto_scale if recipe.scale == "auto" else recipe.scale
+    scaling = Scaling.fit(
+        train,
+        method,
+        is_image=dataset.image_shape is not None,
+        on_unit_interval=likelihood.mean_range is not None or recipe.binarize != "none",
+    )
     prepare = Preparation(scaling, recipe.binarize, recipe.seed)
     validation = prepare(x[held_out]) if len(held_out) else None
     test = dataset.x_test

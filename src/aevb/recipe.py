@@ -141,8 +141,9 @@ class Recipe(BaseModel):
     )
     scale: Literal["auto", "none", "standard", "minmax", "mean"] = Field(
         "auto",
-        description="Scaling of features; auto: 1/255 for images of bytes, none for data in [0, 1], else standard; "
-        "for positive numbers mean, division by it; for counts and categories none.",
+        description="Scaling of features; auto: 1/255 for images of bytes; none for counts, categories, and data in "
+        "[0, 1] that are binary, images, or have a likelihood of such values; mean, division by it, for likelihoods of "
+        "positive numbers; else standard.",
     )
     binarize: Literal["none", "static", "dynamic"] = Field(
         "none",

@@ -1,7 +1,8 @@
 """What the settings that a recipe leaves open come to, once the data are known.
 
-Data sets with a name keep the budget of the published figures. A user's own data get one by their size: as many steps
-as tables of that size took to converge, a share of the rows to choose the best model, and steps that become smaller.
+Data sets with a name keep the budget of the published figures. A user's own data get as many steps as tables took to
+converge, in whole epochs; a share of the rows, where there are enough, to choose the best model and stop early by; and
+steps that become smaller.
 """
 
 import dataclasses
@@ -12,8 +13,10 @@ from aevb.recipe import Recipe
 from aevb.selection import draws_per_row, objective_name
 from aevb.training.optimizers import DEFAULT_CLIP_NORMS
 
-# Steps of a user's own data: these many passes, but as many steps as small tables need and no more than take minutes.
-PASSES, LEAST_STEPS, MOST_STEPS = 20, 2000, 6000
+# Steps of a user's own data, rounded up to whole epochs. What a network takes to converge depends little on the number
+# of rows: of six tables of 300 to 7,000 rows, the validation bound after 6,000 steps was 1.7 to 5.6 nats above that
+# after 2,000, and two others of under 350 rows, which were learned by heart sooner, were ended by patience.
+STEPS = 6000
 # Passes over data sets with a name.
 NAMED_EPOCHS = 10
 # Below so many rows, those that would be held out are too few to choose by, and missed in training.
@@ -80,7 +83,7 @@ def _by_size(recipe: Recipe, n_rows: int) -> dict[str, object]:
     share = validation if recipe.validation is None else recipe.validation
     kept = max(1, n_rows - round(share * n_rows))
     per_epoch = math.ceil(kept / recipe.batch_size)
-    epochs = math.ceil(min(max(PASSES * per_epoch, LEAST_STEPS), MOST_STEPS) / per_epoch)
+    epochs = math.ceil(STEPS / per_epoch)
     found = {
         "epochs": epochs,
         "validation": validation,

@@ -58,9 +58,17 @@ def test_auto():
     assert Scaling.fit(pixels) == Scaling.fit(
         pixels.astype(float), "standard"
     )  # a table of small whole numbers
-    assert Scaling.fit(np.array([[0.0, np.nan], [0.5, 1.0]])).is_identity
     assert Scaling.fit(np.array([[0, 1], [1, 1]])).is_identity
+    assert Scaling.fit(np.array([[0.0, np.nan], [1.0, 1.0]])).is_identity
     assert Scaling.fit(X) == Scaling.fit(X, "standard")
+
+
+def test_auto_standardizes_shares_and_keeps_what_belongs_in_the_unit_interval():
+    shares = np.array([[0.0, np.nan], [0.5, 0.1], [0.2, 0.12]])
+    assert Scaling.fit(shares) == Scaling.fit(shares, "standard")
+    assert Scaling.fit(shares, is_image=True).is_identity
+    assert Scaling.fit(shares, on_unit_interval=True).is_identity
+    assert Scaling.fit(3 * shares, on_unit_interval=True) == Scaling.fit(3 * shares, "standard")
 
 
 def test_identity():

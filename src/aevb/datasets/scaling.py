@@ -41,7 +41,12 @@ class Scaling:
 
     @classmethod
     def fit(
-        cls, x: Num[np.ndarray, "rows features"], method: str = "auto", *, is_image: bool = False
+        cls,
+        x: Num[np.ndarray, "rows features"],
+        method: str = "auto",
+        *,
+        is_image: bool = False,
+        on_unit_interval: bool = False,
     ) -> "Scaling":
         """The scaling of training rows. NaN cells are left out; a column that never changes gets scale 1.
 
@@ -49,8 +54,11 @@ class Scaling:
             x: the training rows.
             method: "none"; "standard" (mean 0, standard deviation 1); "minmax" (onto [0, 1]); "mean" (division by
                 the mean of absolute values, 0 staying 0); or "auto": for images division by 255 of unsigned bytes
-                above 1, "none" if all values lie in [0, 1], else "standard".
+                above 1; "none" if all values lie in [0, 1] and either belong there (images, and what
+                `on_unit_interval` says) or are binary; else "standard". A column of shares or of rates is usually
+                narrow, and networks learn little of what hardly moves.
             is_image: the rows are images; a table may hold unsigned bytes that are no pixels.
+            on_unit_interval: the model is one of values in [0, 1].
 
         Raises:
             InvalidRecipeError: an unknown method.
@@ -67,7 +75,8 @@ class Scaling:
         high = np.fmax.reduce(x, axis=0).astype(np.float64)
         if method == "auto":
             inside = np.fmin.reduce(low) >= 0 and np.fmax.reduce(high) <= 1
-            method = "none" if inside else "standard"
+            stays = inside and (is_image or on_unit_interval or _is_binary(x))
+            method = "none" if stays else "standard"
         loc, scale = _FITTERS[method](x, low, high)
         changing = high > low
         loc = np.where(changing | (method in _IN_PLACE), loc, np.nan_to_num(low))
@@ -106,6 +115,10 @@ class Scaling:
     def undo(self, x: Float[np.ndarray, "*samples features"]) -> Float[np.ndarray, "*samples features"]:
         """Rows in scaled units, back in the user's: float64, or as they came under the identity."""
         return x if self.is_identity else x * np.asarray(self.scale) + np.asarray(self.loc)
+
+
+def _is_binary(x: np.ndarray) -> bool:
+    return all(np.all((x[rows] == 0) | (x[rows] == 1) | np.isnan(x[rows])) for rows in _blocks(x))
 
 
 def _blocks(x: np.ndarray) -> Iterator[slice]:
