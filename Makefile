@@ -9,11 +9,12 @@ DEMO ?= runs/demo
 demo: $(VENV)/.installed
 	$(BIN)/aevb train mnist --out $(DEMO) --overwrite
 
+# A file's tests run in one process, which compiles their programs and builds their fixtures once.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto -m "not long"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not long"
 
 test-long: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto -m long
+	$(BIN)/python -m pytest -n auto --dist loadfile -m long
 
 # 2,000 damaged files, the same every time: about a minute.
 fuzz: $(VENV)/.installed-dev

@@ -15,6 +15,7 @@ from aevb.datasets import (
     NAMES,
     Dataset,
     Scaling,
+    Support,
     check_observed,
     check_rows,
     check_support,
@@ -191,6 +192,8 @@ def _within_support(
     about = {"name": name, "feature_names": names, "advice": likelihood.advice}
     check_support(data.train, likelihood.name, likelihood.reach or likelihood.support, **about)
     support, held_out = likelihood.fitted(data.train).domain, {}
+    if support == Support():
+        return data
     for split, rows in data.splits.items():
         if split != "train":
             held_out[split], beyond = Beyond.of(rows, support)

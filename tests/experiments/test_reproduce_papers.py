@@ -17,13 +17,13 @@ from command_line import quick_compilation  # noqa: F401
 SHARE = 1e-4
 
 
-# Their jobs, tables and verdicts are tried in test_reproduce_tables.py.
-TRIED_ELSEWHERE = ("figure-3", "full-vb", "iwae-table", "continuous-bernoulli")
+# They take a minute or two each. The jobs, tables and verdicts of most are tried in test_reproduce_tables.py, too.
+SLOW = ("figure-2", "figure-3", "figure-5", "full-vb", "iwae-table", "continuous-bernoulli", "linear-vae")
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.long) if name in TRIED_ELSEWHERE else name for name in EXPERIMENTS],
+    [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in EXPERIMENTS],
 )
 def test_every_experiment_runs_and_writes_a_report(name, tmp_path):
     chosen = experiment(name)

@@ -160,6 +160,7 @@ def test_figure_3_is_held_against_the_published_order():
     assert published_curve(50_000, "mcem", "train") is not None
 
 
+@pytest.mark.long
 def test_full_vb_at_a_small_size(tmp_path):
     results = run(FullVB(), TINY, tmp_path, lambda key: key.startswith("100-") and "map" not in key)
     assert len(results) == 4
@@ -170,6 +171,7 @@ def test_full_vb_at_a_small_size(tmp_path):
     assert "| 100 |" in table
 
 
+@pytest.mark.long
 def test_continuous_bernoulli_at_a_small_size(tmp_path):
     results = run(ContinuousBernoulliScores(), TINY, tmp_path)
     assert set(results) == {"limited", "bernoulli", "unlimited"}
@@ -262,6 +264,7 @@ def test_the_iwae_table_at_a_small_size(tmp_path):
     assert iwae_nll("dreg", 50, "reimplementation") == 84.32
 
 
+@pytest.mark.long
 def test_the_linear_vae_at_a_small_size(tmp_path):
     results = run(LinearVAE(), Size(share=0.001), tmp_path, lambda key: key.startswith("synthetic"))
     verdicts, _, _ = written(
