@@ -2,6 +2,7 @@
 
 import logging
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -110,6 +111,22 @@ def test_a_narrow_table_in_the_unit_interval_is_standardized(settings, shape, st
     shares = 0.4 + 0.1 * (X > 0) + 0.01 * np.tanh(X)
     assembly = assemble(Recipe(**SMALL, **settings), Dataset("X", shares, image_shape=shape))
     assert assembly.preparation.scaling.is_identity is stays
+
+
+def test_no_variance_of_a_table_lies_below_that_of_its_columns_means():
+    """However sure the network is. Of images and of named data sets the limits are those of all."""
+    x = np.column_stack([X * [1.0, 10.0, 0.1], np.zeros(len(X))])
+
+    def surest(name="X", scale="standard", **about):
+        assembly = assemble(Recipe(**SMALL, scale=scale, validation=0.0), Dataset(name, x, **about))
+        decoder = assembly.autoencoder.model.decoder
+        sure = eqx.tree_at(lambda d: d.heads["log_variance"].bias, decoder, jnp.full(4, -1e3))
+        return np.asarray(sure(jnp.zeros((1, 1))).log_variance)[0]
+
+    np.testing.assert_allclose(surest(), -np.log(len(x)), atol=1e-3)
+    np.testing.assert_allclose(surest(scale="none"), np.log(x[:, 2].var() / len(x)), atol=1e-3)
+    np.testing.assert_allclose(surest(image_shape=(2, 2)), -12, rtol=1e-5)
+    np.testing.assert_allclose(surest(name="digits"), -12, rtol=1e-5)
 
 
 def test_another_seed_compiles_nothing():

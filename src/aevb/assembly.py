@@ -129,7 +129,8 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
     likelihood = parts.likelihood or choose_likelihood(recipe, dataset)
     prepare, data = _prepare(recipe, dataset, likelihood)
     data = _within_support(likelihood, data, prepare, dataset.feature_names)
-    likelihood = likelihood.fitted(data.train)
+    is_table = not facts.is_named and dataset.image_shape is None
+    likelihood = likelihood.fitted(data.train, is_table=is_table)
     proper = likelihood.proper_domain
     is_normalized = recipe.binarize != "none" or all(map(proper.holds_all, data.splits.values()))
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)

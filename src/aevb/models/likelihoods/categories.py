@@ -35,7 +35,7 @@ class _Categories(Likelihood):
         """The codes 0 to C - 1."""
         return Support(0.0, self.n_categories - 1.0, is_whole=True)
 
-    def fitted(self, x: Training) -> "_Categories":
+    def fitted(self, x: Training, *, is_table: bool = False) -> "_Categories":
         """With as many categories as the largest code asks for."""
         largest = np.fmax.reduce(x, axis=None)
         return type(self)(max(2, 1 + int(largest)))

@@ -95,8 +95,13 @@ class Likelihood(eqx.Module):
         """Whether it is normalized on 0 and 1 only."""
         return self.proper_domain == Support(0.0, 1.0, is_whole=True)
 
-    def fitted(self, x: Training) -> "Likelihood":
-        """The likelihood with what it must know of the training rows, such as the number of categories."""
+    def fitted(self, x: Training, *, is_table: bool = False) -> "Likelihood":
+        """The likelihood with what it must know of the training rows, such as the number of categories.
+
+        Args:
+            x: training rows in scaled units.
+            is_table: whether these are a user's own rows, and no images.
+        """
         return self
 
     def width(self, parameter: str, n_features: int) -> int:
