@@ -1,4 +1,4 @@
-"""Likelihoods other than Gaussian and Bernoulli in whole models: log p(x) against closed forms and SciPy's integrals."""
+"""Further likelihoods in whole models: log p(x) against closed forms and SciPy's integrals."""
 
 import equinox as eqx
 import jax

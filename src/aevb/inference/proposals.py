@@ -160,7 +160,7 @@ class Drawn(eqx.Module):
 
     distribution: Distribution
 
-    def sample(self, key: PRNGKey) -> Codes:
+    def sample(self, key: PRNGKey) -> Float[Array, " latents"]:
         """One draw."""
         return self.distribution.sample(key)
 

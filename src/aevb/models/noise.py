@@ -165,6 +165,11 @@ class NoisyDecoder(Conditional):
         self.decoder, self.noise = decoder, noise
 
     @property
+    def likelihood(self) -> Likelihood:
+        """That of x, whose values y takes, too."""
+        return self.decoder.likelihood
+
+    @property
     def is_density(self) -> bool:
         """Whether p(y|z) is a density, as p(x|z) is."""
         return self.decoder.is_density
