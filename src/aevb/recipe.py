@@ -230,7 +230,7 @@ class Recipe(BaseModel):
         None,
         gt=0,
         description="Passes over the data. Without any budget: 10 for data sets with a name, and for your own data as "
-        "many as their size needs, stopping early.",
+        "many as come to 6,000 steps, stopping early.",
     )
     steps: int | None = Field(None, gt=0, description="Minibatches after which to stop.")
     minutes: float | None = Field(None, gt=0, description="Wall-clock time after which to stop.")
@@ -252,7 +252,7 @@ class Recipe(BaseModel):
         None,
         ge=0,
         description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum and for "
-        "your own data under a gaussian likelihood, else 0).",
+        "your own data, but for likelihoods bernoulli and continuous-bernoulli, else 0).",
     )
     weight_decay: float = Field(1e-4, ge=0, description="Of adamw.")
     evaluate_every: int | None = Field(

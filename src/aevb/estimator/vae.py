@@ -45,9 +45,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         activation: "relu", "tanh", "silu" or "gelu".
         initialization: of the weights; "uniform" as in PyTorch; "lecun", normal with variance 1/inputs; or "normal",
             with standard deviation 0.01.
-        likelihood: "bernoulli", "continuous-bernoulli" (a density of values in [0, 1], for grey images), "gaussian",
-            "gaussian-sigmoid" (means in [0, 1]), "gaussian-diagonal" and "gaussian-isotropic" (variances that do not
-            depend on z: one per column, or one for all), or "auto": Bernoulli for binary data and for images in [0, 1],
+        likelihood: p(x|z), a name in `aevb.models.LIKELIHOODS`, such as "gaussian", "student-t" or "poisson"; an
+            `aevb.models.Likelihood` of your own; or "auto": Bernoulli for binary data and for images in [0, 1],
             otherwise Gaussian.
         recognition: "amortized", q(z|x) given by an encoder network; or "per-row", by free parameters of every
             training row (classical variational Bayes). For other rows those are searched for, which takes its time.
@@ -66,7 +65,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         weight_prior: "none", or "normal" for maximum a posteriori with N(0, 1) on every generative weight; with
             "wake-sleep" on the encoder's weights, too.
         weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
-        scale: "auto", "none", "standard" or "minmax"; fitted on training rows, undone in all that comes out.
+        scale: "auto", "none", "standard", "minmax" or "mean"; fitted on training rows, undone in all that comes out.
         image_shape: height and width, where a row is an image, which `fit` knows of an array of images, `(rows, height,
             width)`. Unsigned bytes are pixels only of images.
         binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
@@ -76,13 +75,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         validation: share of the training rows that choose the best model; None for 0.1 where `epochs` is None and
             there are 50 rows or more, else 0.
         batch_size: rows per minibatch, M.
-        epochs: passes over the data; None for as many as its size needs, stopping early.
+        epochs: passes over the data; None for 6,000 steps, stopping early.
         optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw".
         learning_rate: step size at its peak; None for 0.003 with adam and adamw where `epochs` is None, else 0.001.
         schedule: "constant", "cosine", or "auto": cosine where `epochs` is None, else constant.
         warmup: steps over which the step size rises from zero.
-        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum and under
-            Gaussian likelihoods, else 0.
+        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum and
+            under likelihoods other than "bernoulli" and "continuous-bernoulli", else 0.
         weight_decay: of "adamw".
         patience: epochs without a better validation bound after which to stop, or None.
         n_importance_samples: draws per row in `score_samples` and `score`, K.
