@@ -1,5 +1,6 @@
 """The `Batch`: rows of data with what is known about each, and the randomness that belongs to a row."""
 
+import dataclasses
 from collections.abc import Callable
 
 import equinox as eqx
@@ -35,6 +36,20 @@ class Batch(eqx.Module):
     def observed(self) -> Float[Array, "batch features"]:
         """The rows with 0 in place of every missing value, so that no network or log density ever sees a NaN."""
         return self.x if self.mask is None else jnp.where(self.mask, self.x, 0.0)
+
+    @property
+    def rows(self) -> "Batch":
+        """A batch of each row, stacked along a new first axis, for `jax.vmap`; a row on its own has no weight.
+
+        >>> Batch(jnp.zeros((5, 3))).rows.x.shape
+        (5, 1, 3)
+        """
+        return jax.tree.map(lambda leaf: leaf[:, None], dataclasses.replace(self, weight=None))
+
+    def whole(self, x: Float[Array, "batch features"]) -> "Batch":
+        """Rows `x`, all of which was observed, and which are otherwise like the one row of this batch."""
+        copies = dataclasses.replace(self, x=x, mask=None)
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(x), *leaf.shape[1:])), copies)
 
     def total(self, per_row: PerRow) -> Float[Array, "*samples"]:
         """The weighted sum of a per-row quantity over the rows; what a padding row holds, even NaN, is not seen."""
@@ -76,13 +91,7 @@ def each_row(function: Callable[..., Tree], key: PRNGKey, batch: Batch, *given: 
     Returns:
         The tree, every array with a new first axis, the rows.
     """
-
-    def one(
-        key: PRNGKey, x: Float[Array, " features"], mask: Bool[Array, " features"] | None, *given: Tree
-    ) -> Tree:
-        return function(key, Batch(x[None], None if mask is None else mask[None]), *given)
-
-    return jax.vmap(one)(row_keys(key, batch), batch.x, batch.mask, *given)
+    return jax.vmap(function)(row_keys(key, batch), batch.rows, *given)
 
 
 def _digest(
@@ -120,11 +129,16 @@ def map_rows(
         n = len(block)
         padded = np.pad(block, ((0, block_rows - n), (0, 0)))
         weight = jnp.asarray(np.arange(block_rows) < n, padded.dtype)
-        mask = jnp.asarray(~np.isnan(padded)) if missing else None
-        batch = Batch(jnp.asarray(np.nan_to_num(padded) if missing else padded), mask, weight)
+        batch = dataclasses.replace(batch_of(padded, missing=missing), weight=weight)
         blocks.append(jax.tree.map(lambda leaf, n=n: np.asarray(leaf)[:n], function(batch)))
         show((start + n) / len(x))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *blocks)
+
+
+def batch_of(x: Float[np.ndarray, "rows features"], *, missing: bool) -> Batch:
+    """A batch of rows of which NaN is a missing value; if there may be some, it has a mask."""
+    mask = jnp.asarray(~np.isnan(x)) if missing else None
+    return Batch(jnp.asarray(np.nan_to_num(x) if missing else x), mask)
 
 
 def has_missing(x: Num[np.ndarray, "rows features"]) -> bool:

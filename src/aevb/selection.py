@@ -5,9 +5,7 @@ from typing import TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 
-from aevb.batch import Batch
 from aevb.models import AmortizedPosterior, AutoEncoder, LatentVariableModel
 from aevb.objectives import (
     ELBO,
@@ -94,7 +92,7 @@ def _look_at_posterior(autoencoder: AutoEncoder, look: Callable[[AmortizedPoster
     seen: list[Seen] = []
 
     def trace() -> None:
-        seen.append(look(autoencoder.posterior(Batch(jnp.zeros((1, autoencoder.model.n_features))))))
+        seen.append(look(autoencoder.posterior(autoencoder.model.example())))
 
     eqx.filter_eval_shape(trace)
     return seen[0]

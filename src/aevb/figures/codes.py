@@ -2,13 +2,11 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from aevb import inference, report
-from aevb.batch import Batch
 from aevb.distributions import FAMILIES
 from aevb.inference.codes import KL_DRAWS
 from aevb.models import head
@@ -40,7 +38,7 @@ def _divergence_title(model: TrainedModel) -> str:
 
 def _is_estimated(model: TrainedModel) -> bool:
     """Whether the divergence has no closed form, so that `mean_divergences` are means over draws."""
-    blank = Batch(jnp.zeros((1, model.n_features)))
+    blank = model.autoencoder.model.example()
     try:
         eqx.filter_eval_shape(lambda: model.autoencoder.posterior(blank).kl_per_latent())
     except NotImplementedError:

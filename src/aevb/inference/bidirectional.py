@@ -98,7 +98,7 @@ def sandwich(
 
 @eqx.filter_jit
 def _simulate(model: LatentVariableModel, key: PRNGKey) -> tuple[Array, Array]:
-    return model.simulate(key, Batch(jnp.zeros((BLOCK_ROWS, model.n_features))))
+    return model.simulate(key, model.example(BLOCK_ROWS))
 
 
 @eqx.filter_jit

@@ -124,8 +124,7 @@ def _block(
             bound = objective(jax.random.fold_in(key, number), model, posterior, row)
             return jax.tree.map(lambda term: term[0], {"bound": bound.value, **bound.parts})
 
-        rows = jax.tree.map(lambda leaf: leaf[:, None], Batch(batch.x, batch.mask))
-        return jax.vmap(one_row)(keys, posteriors, rows)
+        return jax.vmap(one_row)(keys, posteriors, batch.rows)
 
     def add(number: Array, sums: dict[str, Float[Array, " batch"]]) -> dict[str, Float[Array, " batch"]]:
         terms, spread = draw(number), sums["spread"]

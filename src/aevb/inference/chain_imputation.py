@@ -159,7 +159,7 @@ class _Chains(eqx.Module):
     def encode(self, key: PRNGKey, t: Array, state: _State) -> tuple[Float[Array, " chains"], Codes]:
         """A draw of z from q(z|x), where it is accepted; the row is whole now, and q is told so."""
         z_key, accept_key = jax.random.split(key)
-        x, model = Batch(state.x), self.observation.model
+        x, model = self.row.whole(state.x), self.observation.model
         q = self.recognition(x)
         z = q.sample(z_key)
         if self.accept_all:

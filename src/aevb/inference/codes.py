@@ -84,6 +84,5 @@ def _kl_per_latent(autoencoder: AutoEncoder, batch: Batch, key: PRNGKey) -> Floa
 def _simulate(
     autoencoder: AutoEncoder, key: PRNGKey
 ) -> tuple[Float[Array, "batch features"], Float[Array, "batch features"]]:
-    blank = Batch(jnp.zeros((BLOCK_ROWS, autoencoder.model.n_features)))
-    z, x = autoencoder.model.simulate(key, blank)
+    z, x = autoencoder.model.simulate(key, autoencoder.model.example(BLOCK_ROWS))
     return x, autoencoder.model.decoder(z).mean

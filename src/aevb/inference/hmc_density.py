@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import chdtri
 
-from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.hmc import effective_draws
 from aevb.inference.marginal import MarginalEstimate, PerRow, Rows, Show
@@ -97,8 +96,7 @@ class HMCDensity:
         return MarginalEstimate(self.name, "up", log_p, error, reliable, diagnostics)
 
     def _require_few_latents(self, model: LatentVariableModel) -> None:
-        row = Batch(jnp.zeros((1, model.n_features)))
-        n = model.prior(row).event_shape[-1]
+        n = model.prior(model.example()).event_shape[-1]
         if n > MOST_LATENTS and not self.force:
             raise InvalidRecipeError(
                 f"hmc-density is dependable up to about {MOST_LATENTS} latents, and this model has {n}: the density "

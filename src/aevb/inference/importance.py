@@ -156,7 +156,7 @@ def _means_over_groups(log_w: LogWeights) -> Iterator[Float[np.ndarray, " rows"]
 
 def covers(model: LatentVariableModel, recognition: Recognition) -> bool:
     """Whether q(z|x) has density wherever p(z) may have some, tried at a few z."""
-    blank = Batch(jnp.zeros((1, model.n_features)))
+    blank = model.example()
     # What is fixed about a support is known without a search that a recognition model may be.
     posterior, prior = eqx.filter_eval_shape(recognition, blank), model.prior(blank)
     q = getattr(posterior, "distribution", None)

@@ -120,7 +120,7 @@ def _doubled(tree: Tree) -> Tree:
 
 
 def _require_few_dimensions(model: LatentVariableModel) -> None:
-    prior = model.prior(_blank(model))
+    prior = model.prior(model.example())
     (n,) = biject_to(prior.support).inverse_shape(prior.event_shape)
     if n > MOST_DIMENSIONS:
         raise InvalidRecipeError(
@@ -135,7 +135,7 @@ def _discrete_codes(model: LatentVariableModel) -> Float[np.ndarray, "codes widt
     Raises:
         InvalidRecipeError: too many.
     """
-    prior = model.prior(_blank(model))
+    prior = model.prior(model.example())
     if isinstance(prior, CategoricalCodes):
         n_variables, n_categories = jnp.shape(prior.logits)[-2:]
         values = np.eye(n_categories)
@@ -192,7 +192,3 @@ def _starts(
     posterior = recognition(row)
     draws = jax.vmap(lambda key: target.start(posterior, key))(jax.random.split(q_key, POSTERIOR_DRAWS))
     return jnp.concatenate([draws, starts])
-
-
-def _blank(model: LatentVariableModel) -> Batch:
-    return Batch(jnp.zeros((1, model.n_features)))

@@ -112,7 +112,7 @@ class Refined(eqx.Module):
 def bound_of(autoencoder: AutoEncoder, n_samples: int) -> Objective:
     """The evidence lower bound from this many draws, with the KL divergence in closed form where one is known."""
     try:
-        eqx.filter_eval_shape(lambda: autoencoder.posterior(_blank(autoencoder)).kl())
+        eqx.filter_eval_shape(lambda: autoencoder.posterior(autoencoder.model.example()).kl())
     except NotImplementedError:
         return SGVBA(n_samples)
     return SGVBB(n_samples)
@@ -124,12 +124,8 @@ def require_paths(autoencoder: AutoEncoder) -> None:
     Raises:
         InvalidRecipeError: discrete codes.
     """
-    if not eqx.filter_eval_shape(autoencoder.posterior, _blank(autoencoder)).is_reparameterized:
+    if not eqx.filter_eval_shape(autoencoder.posterior, autoencoder.model.example()).is_reparameterized:
         raise InvalidRecipeError(
             f"a posterior is refined along the gradient of its draws, and {autoencoder.encoder.family} codes are "
             "discrete, without one: use the posterior as trained (amortized)"
         )
-
-
-def _blank(autoencoder: AutoEncoder) -> Batch:
-    return Batch(jnp.zeros((1, autoencoder.model.n_features)))

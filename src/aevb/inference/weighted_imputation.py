@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from aevb.batch import Batch, each_row, has_missing, map_rows
+from aevb.batch import Batch, batch_of, each_row, has_missing, map_rows
 from aevb.errors import InvalidRecipeError
 from aevb.inference.imputation import Found, Observation
 from aevb.inference.marginal import Rows, Show
@@ -98,7 +98,7 @@ class ImportanceImputation:
             limits = jnp.asarray(first), jnp.asarray(last)
             for rows in np.array_split(active, range(BLOCK_ROWS, len(active), BLOCK_ROWS)):
                 block = np.resize(rows, BLOCK_ROWS)  # of one shape for all, so that it compiles once
-                batch = _batch(x[block], missing=has_missing(x))
+                batch = batch_of(x[block], missing=has_missing(x))
                 given = jax.tree.map(lambda leaf, block=block: leaf[block], work)
                 after = _advance(observation, batch, key, given, *limits, *settings)
                 _put(rows, work, found, after)
@@ -125,11 +125,6 @@ def _looks(n_blocks: int) -> Iterator[tuple[int, int]]:
         last = min(max(2 * first, 1), n_blocks)
         yield first, last
         first = last
-
-
-def _batch(x: Rows, *, missing: bool) -> Batch:
-    mask = jnp.asarray(~np.isnan(x)) if missing else None
-    return Batch(jnp.asarray(np.nan_to_num(x) if missing else x), mask)
 
 
 def _put(rows: Int[np.ndarray, " rows"], work: _Work, found: Found, after: tuple[Sums, Found]) -> None:

@@ -38,7 +38,7 @@ class AnyDecoder(Protocol):
 
 
 class LatentVariableModel(eqx.Module):
-    """p(x, z) = p(z) p(x|z). Objectives and inference need only its three methods.
+    """p(x, z) = p(z) p(x|z). Objectives and inference need only its methods.
 
     Args:
         prior: p(z).
@@ -56,6 +56,10 @@ class LatentVariableModel(eqx.Module):
     def n_features(self) -> int:
         """Columns of the data."""
         return self.log_scale.value.shape[0]
+
+    def example(self, n_rows: int = 1) -> Batch:
+        """Rows of zeros, for what depends on the shape of rows alone."""
+        return Batch(jnp.zeros((n_rows, self.n_features)))
 
     def log_prior(self, z: Codes, batch: Batch) -> PerRow:
         """log p(z), nats per row."""

@@ -82,7 +82,7 @@ def require_continuous(model: LatentVariableModel, method: str) -> None:
 
 def is_continuous(model: LatentVariableModel) -> bool:
     """Whether codes have a density."""
-    prior = model.prior(_blank(model))
+    prior = model.prior(model.example())
     return not (isinstance(prior, CategoricalCodes) or prior.support.is_discrete)
 
 
@@ -107,7 +107,7 @@ def has_equal_support(model: LatentVariableModel, recognition: Recognition | Non
 @eqx.filter_jit
 def _equal_supports(model: LatentVariableModel, recognition: Recognition) -> Bool[Array, ""]:
     """Whether the same map leads from unconstrained coordinates to both supports, tried at a few points."""
-    row = _blank(model)
+    row = model.example()
     posterior, prior = recognition(row), model.prior(row)
     q = getattr(posterior, "distribution", prior)  # of a posterior without one nothing more is known
     to_q, to_p = biject_to(q.support), biject_to(prior.support)
@@ -120,7 +120,3 @@ def _equal_supports(model: LatentVariableModel, recognition: Recognition) -> Boo
         return jnp.asarray(False)
     u = jnp.linspace(-2.0, 2.0, 5).reshape(5, *(1 for _ in shape)) * jnp.ones(shape)
     return jnp.allclose(to_q(u), to_p(u))
-
-
-def _blank(model: LatentVariableModel) -> Batch:
-    return Batch(jnp.zeros((1, model.n_features)))

@@ -59,8 +59,7 @@ class MonteCarloEM(Objective):
         for number in (n_leapfrog, n_transitions, n_updates):
             require_draws(self, number)
         require_continuous(model, "Monte Carlo EM")
-        row = Batch(jnp.zeros((1, model.n_features)))
-        target = Target(model, row)
+        target = Target(model, model.example())
         keys = jax.random.split(key, n_rows)
         start = jax.vmap(lambda key: target.start(None, key))(keys) if n_rows else jnp.zeros((0, 0))
         self.chains = Constant(start)
@@ -118,8 +117,7 @@ class MonteCarloEM(Objective):
         index = self._rows(batch)
         kernel = Kernel(self.log_step.value, jnp.ones(self.chains.value.shape[1]), self.n_leapfrog)
 
-        def move(key: PRNGKey, x: Array, mask: Array | None, u: Point) -> tuple[Point, Scalar]:
-            row = Batch(x[None], None if mask is None else mask[None])
+        def move(key: PRNGKey, row: Batch, u: Point) -> tuple[Point, Scalar]:
             target = Target(model, row).log_joint
 
             def transition(chain: Chain, key: PRNGKey) -> tuple[Chain, Scalar]:
@@ -132,7 +130,7 @@ class MonteCarloEM(Objective):
 
         # Rows that are equal must not share their randomness, as they would by `each_row`: their chains would meet.
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
-        moved, acceptance = jax.vmap(move)(keys, batch.x, batch.mask, self.chains.value[index])
+        moved, acceptance = jax.vmap(move)(keys, batch.rows, self.chains.value[index])
         adapted = kernel.adapted(batch.mean(acceptance), ACCEPTANCE, GAIN)
         # A padding row's number is beyond the last one.
         chains = self.chains.value.at[index].set(moved, mode="drop")
@@ -141,8 +139,8 @@ class MonteCarloEM(Objective):
     def for_training(self, key: PRNGKey, autoencoder: AutoEncoder, batch: Batch) -> Bound:
         """log p(x, z) at the chains of these rows."""
         model = autoencoder.model
-        codes = jax.vmap(lambda x, u: Target(model, Batch(x[None])).code(u))
-        return self._complete_data(model, batch, codes(batch.x, self.chains.value[self._rows(batch)]))
+        codes = jax.vmap(lambda row, u: Target(model, row).code(u))
+        return self._complete_data(model, batch, codes(batch.rows, self.chains.value[self._rows(batch)]))
 
     def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
         """log p(x, z) at a draw of the posterior, for rows that have no chain."""

@@ -34,7 +34,7 @@ class BestOfDraws(RecognitionModel):
 
     def __init__(self, model: LatentVariableModel, key: PRNGKey):
         self.model = model
-        self.draws = model.prior(Batch(jnp.zeros((1, model.n_features)))).sample(key, (N_DRAWS,))
+        self.draws = model.prior(model.example()).sample(key, (N_DRAWS,))
 
     def features(self, batch: Batch) -> Features:
         """The best draw of each row, and a small variance."""
