@@ -8,6 +8,7 @@ import pytest
 
 from aevb.assembly import choose_likelihood
 from aevb.datasets import (
+    Dataset,
     Scaling,
     Support,
     check_observed,
@@ -19,6 +20,7 @@ from aevb.datasets import (
 )
 from aevb.errors import InvalidDataError
 from aevb.preparation import EXTREME, Preparation
+from aevb.recipe import Recipe
 
 NAN, INF = float("nan"), float("inf")
 ROWS = np.array([[0.0, NAN, 1.0], [NAN, 1.0, 1.0], [0.5, 0.25, NAN], [NAN, NAN, NAN]])
@@ -112,10 +114,18 @@ def test_what_rows_are_is_judged_by_their_observed_values():
     binary = np.array([[0.0, NAN], [1.0, 1.0]], np.float32)
     assert Support(0.0, 1.0, is_whole=True).holds_all(binary)
     assert not Support(0.0, 1.0, is_whole=True).holds_all(np.array([[0.5, NAN]], np.float32))
-    assert choose_likelihood("auto", binary, False) == "bernoulli"
-    assert choose_likelihood("auto", ROWS.astype(np.float32), True) == "bernoulli"
-    assert choose_likelihood("auto", ROWS.astype(np.float32), False) == "gaussian"
-    assert choose_likelihood("auto", 2 * ROWS.astype(np.float32), True) == "gaussian"
+
+    def chosen(x, image_shape=None, **settings):
+        return choose_likelihood(Recipe(**settings), Dataset("x", x, image_shape=image_shape)).name
+
+    image = (1, ROWS.shape[1])
+    assert chosen(binary) == "bernoulli"
+    assert chosen(ROWS, image) == "bernoulli"
+    assert chosen(ROWS) == "gaussian"
+    assert chosen(2 * ROWS, image) == "gaussian"
+    assert chosen(np.full((2, 3), 200, np.uint8), image) == "bernoulli"
+    assert chosen(np.full((2, 3), 200, np.uint8), image, scale="none") == "gaussian"
+    assert chosen(ROWS, likelihood="poisson") == "poisson"
 
 
 @pytest.mark.parametrize("binarize", ["none", "static", "dynamic"])

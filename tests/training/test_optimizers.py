@@ -171,7 +171,7 @@ def to_vector(autoencoder):
     return np.concatenate(
         [
             np.ravel(np.transpose(np.asarray(getattr(heads[part], kind), float)))
-            for heads in (vars(autoencoder.model.decoder), autoencoder.encoder.heads)
+            for heads in (autoencoder.model.decoder.heads, autoencoder.encoder.heads)
             for part, kind in NAMES
         ]
     )

@@ -81,7 +81,7 @@ class Square(eqx.Module):
         )
         line = (jnp.full((1, 1), math.sqrt(2) * s), jnp.full(1, math.sqrt(2) * mu))
         zeros = jax.tree.map(jnp.zeros_like, decoder)
-        decoder = eqx.tree_at(lambda d: (d.loc.weight, d.loc.bias), zeros, line)
+        decoder = eqx.tree_at(lambda d: (d.heads["loc"].weight, d.heads["loc"].bias), zeros, line)
         constant = Constant(jnp.full(1, -0.5 * math.log(2 * math.pi)))
         self.model = LatentVariableModel(Prior("gaussian", 1), decoder, constant)
 

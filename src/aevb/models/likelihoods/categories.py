@@ -28,7 +28,7 @@ class _Categories(Likelihood):
     support: ClassVar[Support] = Support(0.0, is_whole=True)
     is_density: ClassVar[bool] = False
     auto_scale: ClassVar[AutoScale] = "none"
-    advice: ClassVar[str] = "Write categories as 0, 1, 2 and so on, and leave `scale=` at auto."
+    advice: ClassVar[str] = "Write categories as 0, 1, 2 and so on, and train without scaling."
 
     @property
     def domain(self) -> Support:

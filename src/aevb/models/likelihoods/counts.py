@@ -20,9 +20,7 @@ class _Counts(Likelihood):
     support: ClassVar[Support] = Support(0.0, is_whole=True)
     is_density: ClassVar[bool] = False
     auto_scale: ClassVar[AutoScale] = "none"
-    advice: ClassVar[str] = (
-        "Counts must not be scaled (leave `scale=` at auto); gaussian fits any real values."
-    )
+    advice: ClassVar[str] = "Train on counts without scaling; the gaussian likelihood fits any real values."
 
     def inputs(self, observed: Rows, mask: Mask | None) -> Inputs:
         """log(1 + x), so that large counts do not drown small ones."""
