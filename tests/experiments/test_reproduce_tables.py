@@ -211,7 +211,7 @@ def test_the_continuous_bernoulli_is_held_against_the_published_numbers(share):
 def test_scores_of_a_bernoulli_are_normalized_and_limited(reading):
     key = jax.random.key(0)
     decoder = Decoder(LIKELIHOODS["bernoulli"], MLP(2, (3,), key=key), 2, 4, key=key)
-    decoder = eqx.tree_at(lambda d: d.logits.bias, decoder, jnp.array([-30.0, -1.0, 0.3, 4.0]))
+    decoder = eqx.tree_at(lambda d: d.heads["logits"].bias, decoder, jnp.array([-30.0, -1.0, 0.3, 4.0]))
     p = LimitedDecoder(decoder, reading, LIMIT)(jnp.zeros((1, 2)))
     x = np.linspace(0, 1, 20_001)
     density = np.exp(np.asarray(p.log_prob(jnp.asarray(x[:, None, None], jnp.float32)), float))[:, 0]
@@ -226,7 +226,7 @@ def test_limits_hold_in_training_too():
     key = jax.random.key(0)
     for likelihood in ("bernoulli", "continuous-bernoulli"):
         decoder = Decoder(LIKELIHOODS[likelihood], MLP(2, (3,), key=key), 2, 4, key=key)
-        far = eqx.tree_at(lambda d: d.logits.bias, decoder, jnp.full(4, 50.0))
+        far = eqx.tree_at(lambda d: d.heads["logits"].bias, decoder, jnp.full(4, 50.0))
         p = LimitedDecoder(far, limit=LIMIT)(jnp.zeros((1, 2)))
         assert np.asarray(p.logits) == pytest.approx(LIMIT)
         assert LimitedDecoder(decoder).is_density == (likelihood != "bernoulli")

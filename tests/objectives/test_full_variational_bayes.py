@@ -16,15 +16,16 @@ from aevb.errors import InvalidRecipeError
 from aevb.inference import Quadrature
 from aevb.inference.for_use import as_trained, for_use
 from aevb.models import (
+    LIKELIHOODS,
     AutoEncoder,
     BayesianDecoder,
+    Conditional,
     Constant,
     DecoderEnsemble,
     Encoder,
     LatentVariableModel,
     Prior,
 )
-from aevb.models.decoders import Decoder
 from aevb.networks import MLP
 from aevb.objectives import (
     SGVBA,
@@ -45,11 +46,15 @@ S2 = 0.5
 N = 60
 
 
-class LinearInWeights(Decoder):
+class LinearInWeights(Conditional):
     """x|z, theta ~ N(A theta, s^2): codes do nothing, and the posterior of theta is Gaussian, whatever they are."""
 
     theta: jax.Array
     design: Constant
+
+    @property
+    def likelihood(self):
+        return LIKELIHOODS["gaussian"]
 
     @property
     def is_density(self):

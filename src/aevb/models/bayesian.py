@@ -10,7 +10,7 @@ from jaxtyping import Array
 from aevb.distributions import Distribution
 from aevb.models.conditional import Conditional
 from aevb.models.constant import learned, split_learned
-from aevb.models.decoders import Decoder
+from aevb.models.decoders import AnyDecoder
 from aevb.models.likelihoods import Likelihood
 from aevb.typing import Codes, PRNGKey, Rows, Scalar, Tree
 
@@ -25,10 +25,10 @@ class BayesianDecoder(Conditional):
         decoder: any decoder; its weights are where mu starts.
     """
 
-    mean: Decoder
+    mean: AnyDecoder
     log_sd: Tree
 
-    def __init__(self, decoder: Decoder):
+    def __init__(self, decoder: AnyDecoder):
         self.mean = decoder
         self.log_sd = jax.tree.map(lambda weight: jnp.full_like(weight, jnp.log(FIRST_SD)), learned(decoder))
 
@@ -42,7 +42,7 @@ class BayesianDecoder(Conditional):
         """As the decoder is."""
         return self.mean.is_density
 
-    def draw(self, key: PRNGKey) -> Decoder:
+    def draw(self, key: PRNGKey) -> AnyDecoder:
         """The decoder with weights theta = mu + sigma * epsilon, differentiable in mu and sigma (equation 21)."""
         means, rest = split_learned(self.mean)
         leaves, structure = jax.tree.flatten(means)
@@ -79,7 +79,7 @@ class DecoderEnsemble(Conditional):
     """
 
     source: BayesianDecoder
-    decoders: Decoder  # their weights stacked along a first axis
+    decoders: AnyDecoder  # their weights stacked along a first axis
 
     def __init__(self, source: BayesianDecoder, n_draws: int, key: PRNGKey):
         self.source = source
@@ -100,11 +100,11 @@ class DecoderEnsemble(Conditional):
         """As the decoders are."""
         return self.decoders.is_density
 
-    def each(self, function: Callable[[Decoder], Tree]) -> Tree:
+    def each(self, function: Callable[[AnyDecoder], Tree]) -> Tree:
         """`function` of every decoder, results stacked along a new first axis."""
         return eqx.filter_vmap(function)(self.decoders)
 
-    def log_mean(self, log_likelihood: Callable[[Decoder], Array]) -> Array:
+    def log_mean(self, log_likelihood: Callable[[AnyDecoder], Array]) -> Array:
         """log of the mean over decoders of a likelihood, from its logarithm."""
         return _log_mean_exp(self.each(log_likelihood))
 

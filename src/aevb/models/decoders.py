@@ -4,6 +4,8 @@ A decoder's distribution is element-wise: batch shape `(*samples, batch, feature
 mask can apply before the sum over features.
 """
 
+from typing import Protocol, runtime_checkable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -13,6 +15,25 @@ from aevb.models.conditional import Conditional, output_width
 from aevb.models.likelihoods import Likelihood
 from aevb.networks import Initialization, Linear, Network, side_by_side
 from aevb.typing import Codes, PRNGKey
+
+
+@runtime_checkable
+class AnyDecoder(Protocol):
+    """What a model needs of p(x|z): `Decoder`, one with a distribution over its weights, or a user's own."""
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """On which values, and whether it is a density."""
+        ...
+
+    @property
+    def is_density(self) -> bool:
+        """Whether its `log_prob` is a log density."""
+        ...
+
+    def __call__(self, z: Codes) -> Distribution:
+        """p(x|z), one distribution per feature."""
+        ...
 
 
 class Decoder(Conditional):

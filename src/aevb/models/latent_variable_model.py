@@ -1,7 +1,5 @@
 """The generative model p(z) p(x|z), and the recognition model trained beside it."""
 
-from typing import Protocol, runtime_checkable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,28 +11,9 @@ from aevb.distributions import FAMILIES, CategoricalCodes, Distribution, kl_dive
 from aevb.models.bayesian import DecoderEnsemble
 from aevb.models.conditional import Conditional
 from aevb.models.constant import Constant
+from aevb.models.decoders import AnyDecoder
 from aevb.models.encoders import Features, RecognitionModel
-from aevb.models.likelihoods import Likelihood
 from aevb.typing import Codes, PerRow, PRNGKey, Rows
-
-
-@runtime_checkable
-class AnyDecoder(Protocol):
-    """What a model needs of p(x|z): `Decoder`, one with a distribution over its weights, or a user's own."""
-
-    @property
-    def likelihood(self) -> Likelihood:
-        """On which values, and whether it is a density."""
-        ...
-
-    @property
-    def is_density(self) -> bool:
-        """Whether its `log_prob` is a log density."""
-        ...
-
-    def __call__(self, z: Codes) -> Distribution:
-        """p(x|z), one distribution per feature."""
-        ...
 
 
 class LatentVariableModel(eqx.Module):

@@ -15,7 +15,8 @@ from jaxtyping import Array, Float
 from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.errors import InvalidRecipeError
 from aevb.models.conditional import Conditional
-from aevb.models.latent_variable_model import AnyDecoder, LatentVariableModel
+from aevb.models.decoders import AnyDecoder
+from aevb.models.latent_variable_model import LatentVariableModel
 from aevb.models.likelihoods import Likelihood
 from aevb.typing import Codes, Mask, PRNGKey, Rows
 
