@@ -59,7 +59,12 @@ CASES = {
     "undertrained": (linked, {"epochs": 6, "evaluate_every": 1}, "undertrained", {"unlike the data"}),
     "collapsed": (unrelated, {}, "posterior collapse", set()),
     "overfitted": (copies, {}, "overfitting", {"below independent columns", *SICK_CODES}),
-    "wrong likelihood": (yes_or_no, {"likelihood": "gaussian"}, "repeated values", SICK_CODES),
+    "wrong likelihood": (
+        yes_or_no,
+        {"likelihood": "gaussian"},
+        "repeated values",
+        {"undertrained", *SICK_CODES},
+    ),
     "spikes": (spiked, {}, "repeated values", set()),
     "heavy tails": (
         heavy,

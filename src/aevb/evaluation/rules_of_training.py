@@ -120,4 +120,5 @@ def _nats(value: float) -> str:
     return f"{value:,.2f} nats"
 
 
-RULES = (_diverged, _undertrained, _overfitting, _below_independent)
+ABOUT_ENDS = (_diverged,)
+ABOUT_COURSES = (_undertrained, _overfitting, _below_independent)
