@@ -216,16 +216,21 @@ def _check_tails(recipe: Recipe, decoder_network: eqx.Module | None) -> None:
 
 def choose_likelihood(recipe: Recipe, dataset: Dataset) -> Likelihood:
     """The likelihood of a recipe; `auto` is Bernoulli for binary values and for images in [0, 1], else Gaussian."""
+    if recipe.likelihood == CUSTOM:
+        raise InvalidRecipeError(
+            f"likelihood {CUSTOM!r} stands for an object of your own, which Python alone can hand in: "
+            "aevb.VAE(likelihood=YourLikelihood())"
+        )
     if recipe.likelihood != "auto":
         return LIKELIHOODS[recipe.likelihood]
     x = dataset.x_train
     # fmin and fmax pass over NaN.
     low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
-    bytes_as_pixels = x.dtype == np.uint8 and recipe.scale == "auto"
-    within = (low >= 0 and high <= 1) or bytes_as_pixels or recipe.scale == "minmax"
-    is_binary = bool(np.all((x == 0) | (x == 1) | np.isnan(x)))
-    grey = dataset.image_shape is not None and within
-    return LIKELIHOODS["bernoulli" if grey or is_binary else "gaussian"]
+    within = {"none": low >= 0 and high <= 1, "minmax": True}
+    within["auto"] = within["none"] or x.dtype == np.uint8
+    is_grey = dataset.image_shape is not None and within.get(recipe.scale, False)
+    is_binary = recipe.scale in within and bool(np.all((x == 0) | (x == 1) | np.isnan(x)))
+    return LIKELIHOODS["bernoulli" if is_grey or is_binary or recipe.binarize != "none" else "gaussian"]
 
 
 def build_autoencoder(

@@ -113,9 +113,11 @@ class Beyond:
         """
         if support.holds_all(x):
             return x, cls(None)
-        nearest = support.nearest(x)
-        cells = (np.abs(x - nearest) > ROUNDING) | ~(support.holds(x) | (np.abs(x - nearest) > 0))
-        return nearest, cls(cells if cells.any() else None)
+        inside = support.holds(x)
+        known = np.where(inside, x, support.nearest(x))
+        # A limit that is itself outside is no rounding error.
+        cells = ~inside if support.is_open else np.abs(x - known) > ROUNDING
+        return known, cls(cells if cells.any() else None)
 
     def impossible(self, value: Any, found: Shaped[np.ndarray, " rows"]) -> Shaped[np.ndarray, " rows"]:
         """What was found of rows, but another value for those with such a cell."""
@@ -149,10 +151,10 @@ class Beyond:
             scaling.loc[column] + limit * scaling.scale[column] for limit in (support.low, support.high)
         )
         known = str(dataclasses.replace(support, low=low, high=high))
+        advice = "" if support.is_whole else " To have no limits, train with `likelihood='gaussian'`."
         warnings.warn(
             "rows with a value to which the model's likelihood gives no probability: "
             f"{int(self.cells.any(axis=1).sum()):,} of {len(x):,}; {consequence}. The first is {x[row, column]:g} at "
-            f"{name_cell(row, column, feature_names)}, where it knows {known}. To have no limits, train with "
-            "`likelihood='gaussian'`.",
+            f"{name_cell(row, column, feature_names)}, where it knows {known}.{advice}",
             stacklevel=4,
         )

@@ -18,7 +18,7 @@ from aevb.datasets import (
     load,
     load_rows,
 )
-from aevb.errors import InvalidDataError
+from aevb.errors import InvalidDataError, InvalidRecipeError
 from aevb.preparation import EXTREME, Preparation
 from aevb.recipe import Recipe
 
@@ -126,6 +126,11 @@ def test_what_rows_are_is_judged_by_their_observed_values():
     assert chosen(np.full((2, 3), 200, np.uint8), image) == "bernoulli"
     assert chosen(np.full((2, 3), 200, np.uint8), image, scale="none") == "gaussian"
     assert chosen(ROWS, likelihood="poisson") == "poisson"
+    assert chosen(binary, scale="standard") == "gaussian"
+    assert chosen(ROWS, image, scale="standard") == "gaussian"
+    assert chosen(255 * ROWS, scale="minmax", binarize="static") == "bernoulli"
+    with pytest.raises(InvalidRecipeError, match="an object of your own"):
+        chosen(ROWS, likelihood="custom")
 
 
 @pytest.mark.parametrize("binarize", ["none", "static", "dynamic"])

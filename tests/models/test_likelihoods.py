@@ -7,9 +7,13 @@ import pytest
 from scipy import integrate, optimize, stats
 from scipy.special import expit
 
-from aevb.datasets import Support
+from aevb.assembly import assemble
+from aevb.datasets import Dataset, Support
+from aevb.errors import InvalidDataError
 from aevb.models import LIKELIHOODS
 from aevb.models.likelihoods.categories import Categorical, Ordinal
+from aevb.preparation import Beyond
+from aevb.recipe import Recipe
 from conftest import FALSE_ALARM
 
 RNG = np.random.default_rng(0)
@@ -213,7 +217,32 @@ def test_continuous_bernoulli_columns_are_normalized_and_likeliest(mean: float):
     assert log_density(mean) == pytest.approx(best, abs=1e-3)
 
 
+def test_counts_of_any_size_are_fitted_from_the_first_step():
+    """Without a level of each column's own, means near 1 would have millions of nats to climb."""
+    x = np.random.default_rng(0).poisson([8000.0, 0.1, 3e6], (100, 3)).astype(float)
+    for name in ("poisson", "negative-binomial"):
+        recipe = Recipe(latents=1, hidden=(4,), epochs=1, likelihood=name, validation=0.0)
+        decoder = assemble(recipe, Dataset("counts", x)).autoencoder.model.decoder
+        np.testing.assert_allclose(np.log(decoder(jnp.zeros((1, 1))).mean[0] / x.mean(0)), 0, atol=2)
+
+
+def test_too_many_categories_are_refused():
+    with pytest.raises(InvalidDataError, match="the code 90,210"):
+        LIKELIHOODS["categorical"].fitted(np.array([[0.0, 90_210.0]]))
+
+
 # --- supports --------------------------------------------------------------------------------------
+
+
+def test_only_what_lies_outside_is_moved_and_told():
+    x = np.array([[1e-8, 0.0], [-1.0, np.nan], [2.0, 3.0]])
+    known, beyond = Beyond.of(x, Support(0.0, is_open=True))
+    np.testing.assert_array_equal(beyond.cells, [[False, True], [True, False], [False, False]])
+    np.testing.assert_array_equal(known[~beyond.cells], x[~beyond.cells])
+    assert np.all(known[beyond.cells] > 0)
+    rounded, beyond = Beyond.of(np.array([[1 + 1e-8, 0.5]]), Support(0.0, 1.0))
+    assert beyond.cells is None
+    np.testing.assert_array_equal(rounded, [[1.0, 0.5]])
 
 
 def test_supports_hold_what_they_say():

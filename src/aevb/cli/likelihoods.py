@@ -17,3 +17,7 @@ def likelihoods() -> None:
     console = Terminal()
     console.print(table)
     write(console, "Values are those after scaling. What scale auto does is said in `aevb train --help`.")
+    write(
+        console,
+        "Means of categories are those of their codes; draws (`aevb impute --draws 1`) are categories.",
+    )

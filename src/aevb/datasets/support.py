@@ -11,8 +11,6 @@ from aevb.datasets.checks import name_cell
 from aevb.datasets.wording import count_of
 from aevb.errors import InvalidDataError
 
-# What single precision makes of the limits of a range, in scaled units.
-ROUNDING = 1e-6
 # The value next to a limit that is itself outside, in scaled units.
 NEXT = 1e-6
 

@@ -18,6 +18,11 @@ _OF_ONE_FIT = {"epochs", "validation", "patience"}
 
 def settings_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that are settings of a recipe, by their names there; an object of the user's is `custom`."""
+    likelihood = arguments.get("likelihood")
+    if isinstance(likelihood, type) and issubclass(likelihood, Likelihood):
+        raise InvalidRecipeError(
+            f"likelihood is a class: hand in an instance, VAE(likelihood={likelihood.__name__}())"
+        )
     named = {k: CUSTOM if isinstance(v, Likelihood) else v for k, v in arguments.items()}
     return {RECIPE_NAMES.get(k, k): v for k, v in named.items() if k not in _NOT_IN_RECIPE}
 

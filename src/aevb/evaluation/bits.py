@@ -33,7 +33,7 @@ def bits_per_dimension(
     """
     if not model.is_normalized:
         return None, "a cross-entropy of grey values has no bits per dimension"
-    width, basis = None, "of a mass function of 0 and 1"
+    width, basis = None, f"of a mass function of {model.likelihood.proper_domain}"
     if model.likelihood.is_density:
         width = level_width(x) if model.image_shape is not None else None
         if width is None:

@@ -28,7 +28,8 @@ def _heavy_tails(e: Evaluation) -> Finding | None:
         "Some columns have values far from all others: the middle 99% are spread more than ten times as widely as the "
         f"middle half (of a normal column 3.8 times): {named}. A few rows then decide the mean bound, {lost:.2f} "
         "nats below the median, and the scaling of these columns crowds all other values.",
-        "Transform these columns first, by a logarithm where they are positive or by ranks, and look whether their "
+        "Train with `likelihood='student-t'`, or transform these columns first, by a logarithm where they are "
+        "positive or by ranks, and look whether their "
         "extremes are mistakes.",
     )
 

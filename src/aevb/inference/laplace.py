@@ -185,7 +185,8 @@ class Laplace(eqx.Module):
         """Of the precision at u."""
         decode = lambda u: self.autoencoder.model.decoder(target.code(u)[None])  # noqa: E731
         slopes = jax.jacfwd(lambda u: decode(u).mean[0])(u)
-        weight = 1 / decode(u).variance[0]
+        variance = decode(u).variance[0]
+        weight = jnp.where(variance > 0, 1 / jnp.where(variance > 0, variance, 1.0), 0.0)
         weight = weight if row.mask is None else jnp.where(row.mask[0], weight, 0.0)
         curvature = (slopes.T * weight) @ slopes
         curvature = jnp.where(jnp.all(jnp.isfinite(curvature)), curvature, 0.0)

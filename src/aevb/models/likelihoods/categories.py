@@ -12,8 +12,12 @@ from jaxtyping import Array
 
 from aevb.datasets import Support
 from aevb.distributions import CategoryCodes, Distribution
+from aevb.errors import InvalidDataError
 from aevb.models.likelihoods.likelihood import AutoScale, Likelihood, Training
 from aevb.typing import Inputs, Mask, Rows
+
+# All columns have as many weights and inputs as the one with the most categories needs.
+MOST_CATEGORIES = 1000
 
 
 class _Categories(Likelihood):
@@ -37,8 +41,13 @@ class _Categories(Likelihood):
 
     def fitted(self, x: Training, *, is_table: bool = False) -> "_Categories":
         """With as many categories as the largest code asks for."""
-        largest = np.fmax.reduce(x, axis=None)
-        return type(self)(max(2, 1 + int(largest)))
+        largest = int(np.fmax.reduce(x, axis=None))
+        if largest >= MOST_CATEGORIES:
+            raise InvalidDataError(
+                f"the {self.name} likelihood knows at most {MOST_CATEGORIES:,} categories, the codes 0, 1, 2, ..., and "
+                f"the training rows hold the code {largest:,}: number the categories without gaps"
+            )
+        return type(self)(max(2, 1 + largest))
 
     def input_width(self, n_features: int) -> int:
         """One input per category."""
