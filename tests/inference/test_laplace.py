@@ -10,7 +10,7 @@ from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.inference import Laplace
 from aevb.inference.proposals import Widened
-from aevb.models import AutoEncoder, Constant, Encoder, LatentVariableModel, Prior, make_decoder
+from aevb.models import LIKELIHOODS, AutoEncoder, Constant, Decoder, Encoder, LatentVariableModel, Prior
 from aevb.networks import MLP
 from oracles import LinearGaussian
 
@@ -91,7 +91,9 @@ def test_draws_have_the_density_that_is_said(oracle, autoencoder, x):
 
 def test_discrete_codes_are_refused():
     prior, mlp = Prior("categorical", 2, 3), MLP(6, (), key=KEY)
-    model = LatentVariableModel(prior, make_decoder("bernoulli", mlp, 6, 4, key=KEY), Constant(jnp.zeros(4)))
+    model = LatentVariableModel(
+        prior, Decoder(LIKELIHOODS["bernoulli"], mlp, 6, 4, key=KEY), Constant(jnp.zeros(4))
+    )
     encoder = Encoder(MLP(4, (), key=KEY), 4, 2, "categorical", 3, key=KEY)
     with pytest.raises(InvalidRecipeError, match="discrete"):
         Laplace(AutoEncoder(model, encoder), KEY)
