@@ -128,9 +128,9 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
     recipe = settle(recipe, facts)
     likelihood = parts.likelihood or choose_likelihood(recipe, dataset)
     prepare, data = _prepare(recipe, dataset, likelihood)
-    data = _within_support(likelihood, data, prepare, dataset.feature_names)
     is_table = not facts.is_named and dataset.image_shape is None
     likelihood = likelihood.fitted(data.train, is_table=is_table)
+    data = _within_support(likelihood, data, prepare, dataset.feature_names)
     proper = likelihood.proper_domain
     is_normalized = recipe.binarize != "none" or all(map(proper.holds_all, data.splits.values()))
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
@@ -192,7 +192,7 @@ def _within_support(
     name = "the train data (rows counted after the split, values as scaled)"
     about = {"name": name, "feature_names": names, "advice": likelihood.advice}
     check_support(data.train, likelihood.name, likelihood.reach or likelihood.support, **about)
-    support, held_out = likelihood.fitted(data.train).domain, {}
+    support, held_out = likelihood.domain, {}
     if support == Support():
         return data
     for split, rows in data.splits.items():

@@ -36,8 +36,7 @@ class _WithVariance(Likelihood):
         """With the least variance of a table: that of a column's mean, the column's own over the number of rows.
 
         For all columns it is that of the column that varies least, after standardization of every one. To be surer of
-        a value is to have learned rows by heart, and one value elsewhere in another row then costs more than all
-        others gain.
+        a value is to have learned rows by heart.
         """
         if not is_table:
             return self
