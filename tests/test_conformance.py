@@ -88,6 +88,9 @@ BASELINES = {
 # Classes that are built by others and are tested through them.
 WITHIN = {
     "AmortizedPosterior": "objectives: every objective is given one",
+    "CodeSpace": "models/test_space.py",
+    "Site": "models/test_space.py",
+    "FamilyPrior": "models/test_space.py",
     "Bound": "objectives: every objective returns one",
     "Constant": "models/test_saved.py, training/test_optimizers.py",
     "Support": "models/test_likelihoods.py",

@@ -96,7 +96,7 @@ class Assembly:
     @property
     def likelihood(self) -> Likelihood:
         """p(x|z) of a cell."""
-        return self.autoencoder.model.decoder.likelihood
+        return self.autoencoder.model.likelihood
 
     @property
     def start(self) -> TrainingState:

@@ -6,7 +6,7 @@ from typing import TypeVar
 import equinox as eqx
 import jax
 
-from aevb.models import AmortizedPosterior, AutoEncoder, LatentVariableModel
+from aevb.models import AutoEncoder, Model, Posterior
 from aevb.objectives import (
     ELBO,
     SGVBA,
@@ -52,14 +52,10 @@ def objective_name(recipe: Recipe, autoencoder: AutoEncoder) -> str:
     return _look_at_posterior(autoencoder, _automatic)
 
 
-def _automatic(posterior: AmortizedPosterior) -> str:
+def _automatic(posterior: Posterior) -> str:
     if not posterior.is_reparameterized:
         return "score-function"
-    try:
-        posterior.kl()
-    except NotImplementedError:
-        return "sgvb-a"
-    return "sgvb-b"
+    return "sgvb-b" if posterior.closed else "sgvb-a"
 
 
 def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -> Objective:
@@ -87,7 +83,7 @@ def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -
     return MaximumAPosteriori(objective) if recipe.weight_prior == "normal" else objective
 
 
-def _look_at_posterior(autoencoder: AutoEncoder, look: Callable[[AmortizedPosterior], Seen]) -> Seen:
+def _look_at_posterior(autoencoder: AutoEncoder, look: Callable[[Posterior], Seen]) -> Seen:
     """What `look` finds on a posterior of one row whose values are not computed."""
     seen: list[Seen] = []
 
@@ -98,7 +94,7 @@ def _look_at_posterior(autoencoder: AutoEncoder, look: Callable[[AmortizedPoster
     return seen[0]
 
 
-def _build(name: str, recipe: Recipe, model: LatentVariableModel, n_rows: int) -> Objective:
+def _build(name: str, recipe: Recipe, model: Model, n_rows: int) -> Objective:
     baseline = _baseline(recipe, model.n_features)
     n_samples = draws_per_row(recipe, name) or 1
     build: dict[str, Callable[[], Objective]] = {

@@ -14,20 +14,19 @@ from jaxtyping import Float, Num
 
 from aevb import inference
 from aevb.datasets import Scaling, Support, check_rows
-from aevb.distributions import FAMILIES
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
 from aevb.inference.for_use import RowSearch, as_trained, for_use
 from aevb.inference.importance import DEFAULT_SAMPLES
 from aevb.models import (
     AutoEncoder,
-    DecoderEnsemble,
+    CodeSpace,
     Likelihood,
     code_width,
     learned,
     load_model,
     save_model,
 )
-from aevb.models.noise import Noise, seen_through
+from aevb.models.noise import Noise
 from aevb.objectives import Objective, Recognition
 from aevb.preparation import Beyond, Preparation
 from aevb.recipe import CUSTOM, Recipe
@@ -66,7 +65,7 @@ class TrainedModel:
     @property
     def likelihood(self) -> Likelihood:
         """p(x|z) of a cell."""
-        return self.autoencoder.model.decoder.likelihood
+        return self.autoencoder.model.likelihood
 
     @property
     def n_features(self) -> int:
@@ -74,8 +73,17 @@ class TrainedModel:
         return self.autoencoder.model.n_features
 
     @property
+    def space(self) -> CodeSpace:
+        """Where codes lie."""
+        return self.autoencoder.model.space
+
+    @property
     def code_width(self) -> int:
-        """The length of a code."""
+        """The number of columns of codes."""
+        return self.space.width
+
+    @property
+    def _expected_width(self) -> int:
         return code_width(self.recipe.posterior, self.recipe.latents, self.recipe.categories)
 
     @property
@@ -173,7 +181,7 @@ class TrainedModel:
         return self._undo(self.prepare(x))
 
     def encode(self, x: Num[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows latents"]:
-        """The mean of q(z|x) for each row; its median, or probabilities, as `AmortizedPosterior.point_summary`."""
+        """The mean of q(z|x) for each row; its median, or probabilities, as `AmortizedPosterior.summary`."""
         return inference.encode(self.autoencoder, self.prepare(x))
 
     def decode(self, z: Float[np.ndarray, "rows latents"]) -> Float[np.ndarray, "rows features"]:
@@ -309,9 +317,10 @@ class TrainedModel:
                     "model was trained without one (recognition 'per-row'): use the method importance"
                 )
             return self.recognition
-        if FAMILIES[self.recipe.posterior].route == "discrete":
+        model = self.autoencoder.model
+        if not model.space.is_continuous:
             return self.recognition
-        seen = seen_through(noise, self.autoencoder.model)
+        seen = model if noise is None else model.seen_through(noise)
         return inference.Laplace(AutoEncoder(seen, self.autoencoder.encoder), key)
 
     def _undo(self, x: np.ndarray) -> np.ndarray:
@@ -361,6 +370,7 @@ class TrainedModel:
     def _consistent(self) -> list[tuple[str, bool]]:
         """What must hold of a model that someone else may have written, and whether it does."""
         encoder, model = self.autoencoder.encoder, self.autoencoder.model
+        posterior = eqx.filter_eval_shape(self.autoencoder.posterior, model.example())
         scaling, n = self.preparation.scaling, self.n_features
         weights = jax.tree.leaves(learned(self.autoencoder))
         names, shape = self.feature_names, self.image_shape
@@ -378,14 +388,14 @@ class TrainedModel:
             ),
             (
                 "the weights' distribution",
-                isinstance(model.decoder, DecoderEnsemble) == (self.recipe.weight_posterior == "gaussian"),
+                model.has_random_weights == (self.recipe.weight_posterior == "gaussian"),
             ),
             (
                 "what the encoder is given",
                 isinstance(encoder, RowSearch) or encoder.sees_mask == self.sees_missing,
             ),
-            ("the posterior", encoder.family == self.recipe.posterior),
-            ("the number of latents", model.prior(None).event_shape == (self.code_width,)),
+            ("the posterior", getattr(posterior, "family", None) == self.recipe.posterior),
+            ("the number of latents", posterior.space.width == model.space.width == self._expected_width),
             ("the feature names", names is None or len(names) == n),
             ("the image shape", shape is None or math.prod(shape) == n),
             ("the number of importance samples", self.importance_samples >= 1),

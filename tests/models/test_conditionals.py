@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from aevb.batch import Batch
 from aevb.datasets import Scaling
+from aevb.models import total
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, output_width, soft_clip
 from aevb.networks import MLP
 from oracles import LinearGaussian, tiny, with_head, with_log_variance, with_weights
@@ -216,7 +217,8 @@ def test_a_mass_function_has_no_jacobian():
 def test_simulated_rows_have_the_models_moments(assert_jointly_normal):
     oracle, n = LinearGaussian.random(3, 2), 20_000
     model = oracle.autoencoder(oracle.imperfect_encoder()).model
-    z, x = eqx.filter_jit(model.simulate)(KEY, Batch(jnp.zeros((n, 3))))
+    z, simulated = eqx.filter_jit(model.simulate)(KEY, Batch(jnp.zeros((n, 3))))
+    x = simulated.x
     assert (z.shape, x.shape) == ((n, 2), (n, 3))
     joint = np.concatenate([z, x], axis=1).astype(float)
     mean = np.concatenate([np.zeros(2), oracle.bias])
@@ -231,8 +233,9 @@ def test_simulated_rows_have_the_models_moments(assert_jointly_normal):
 def test_the_posterior_keeps_latents_apart_on_demand():
     autoencoder = tiny()
     posterior = autoencoder.posterior(Batch(jnp.ones((3, 5))))
-    assert posterior.kl_per_latent().shape == (3, 2)
-    np.testing.assert_allclose(posterior.kl_per_latent().sum(1), posterior.kl(), rtol=1e-6)
+    divergence = posterior.divergence(None)
+    assert divergence["z"].shape == (3, 2)
+    np.testing.assert_allclose(divergence["z"].sum(1), total(divergence), rtol=1e-6)
     z = posterior.sample(KEY)
     assert z.shape == (3, 2)
     assert posterior.log_prob(z).shape == (3,)

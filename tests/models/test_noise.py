@@ -8,7 +8,7 @@ from scipy import stats
 
 from aevb.distributions import LogitBernoulli, LogVarianceNormal
 from aevb.errors import InvalidRecipeError
-from aevb.models.noise import BitFlips, GaussianNoise, NoisyDecoder, seen_through
+from aevb.models.noise import BitFlips, GaussianNoise, NoisyDecoder
 from oracles import tiny
 
 MASK = jnp.array([[True, True, False]])
@@ -65,8 +65,7 @@ def test_noise_is_added_as_stated():
 
 def test_a_noisy_model_is_a_model():
     model = tiny("bernoulli").model
-    assert seen_through(None, model) is model
-    noisy = seen_through(BitFlips(0.3), model)
+    noisy = model.seen_through(BitFlips(0.3))
     assert isinstance(noisy.decoder, NoisyDecoder)
     assert not noisy.decoder.is_density
 
@@ -94,4 +93,4 @@ def test_impossible_rates_are_refused(rate):
 )
 def test_pairs_without_a_closed_form_are_refused(noise, likelihood, advice):
     with pytest.raises(InvalidRecipeError, match=advice):
-        seen_through(noise, tiny(likelihood).model)
+        tiny(likelihood).model.seen_through(noise)

@@ -1,4 +1,4 @@
-"""Discrete posteriors with nothing but what the protocol asks for, and the bound by summing over all codes."""
+"""Discrete posteriors with nothing but what the base class asks for, and the bound by summing over all codes."""
 
 import itertools
 
@@ -8,20 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from aevb.batch import Batch
-from aevb.models import Conditional, Constant, LatentVariableModel
+from aevb.models import CodeSpace, Conditional, Constant, LatentVariableModel, Posterior, Site
 from aevb.networks import Linear
 from oracles import tiny
 
 
-class CategoricalPosterior(eqx.Module):
+class CategoricalPosterior(Posterior):
     """Categorical variables, one-hot and side by side; with `binary` their second category alone, as 0 or 1."""
 
     logits: jax.Array  # (*batch, variables, categories)
     prior_logits: jax.Array  # (variables, categories)
     binary: bool = eqx.field(static=True)
 
-    is_reparameterized = False
-    support_moves = False
+    @property
+    def space(self):
+        n_variables, n_categories = self.logits.shape[-2:]
+        values = np.array([[0.0], [1.0]]) if self.binary else np.eye(n_categories)
+        return CodeSpace(Site((n_variables * values.shape[1],), values=values))
+
+    @property
+    def closed(self):
+        return True
 
     def _code(self, one_hot):
         return one_hot[..., 1] if self.binary else one_hot.reshape(*one_hot.shape[:-2], -1)
@@ -40,9 +47,9 @@ class CategoricalPosterior(eqx.Module):
         )
         return jnp.sum(one_hot * jax.nn.log_softmax(self.logits), axis=(-2, -1))
 
-    def kl(self):
+    def divergence(self, z):
         log_q, log_p = jax.nn.log_softmax(self.logits), jax.nn.log_softmax(self.prior_logits)
-        return jnp.sum(jnp.exp(log_q) * (log_q - log_p), axis=(-2, -1))
+        return {"z": jnp.sum(jnp.exp(log_q) * (log_q - log_p), axis=-1)}
 
 
 class LearnedPrior(Conditional):

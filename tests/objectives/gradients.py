@@ -20,7 +20,7 @@ compiled = functools.partial(eqx.filter_jit, compiler_options={"xla_backend_opti
 
 
 def amortized(model, encoder, batch):
-    return AmortizedPosterior(encoder(batch), model.prior(batch))
+    return AmortizedPosterior(encoder(batch), model.prior_of(batch))
 
 
 @compiled

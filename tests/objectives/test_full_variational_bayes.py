@@ -139,7 +139,7 @@ def test_moments_and_draws_of_the_predictive_distribution():
     np.testing.assert_allclose(draws.var(0), S2 + theta.var(0), rtol=0.08)
     # The features of a simulated row come from one decoder, so that they vary together.
     model = LatentVariableModel(Prior("gaussian", 1), ensemble, Constant(jnp.zeros(2)))
-    _, x = model.simulate(KEY, Batch(jnp.zeros((20000, 2))))
+    x = model.simulate(KEY, Batch(jnp.zeros((20000, 2))))[1].x
     np.testing.assert_allclose(
         np.cov(np.asarray(x).T), S2 * np.eye(2) + np.cov(theta.T, bias=True), atol=0.05
     )

@@ -9,34 +9,43 @@ import pytest
 from aevb.batch import Batch
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidRecipeError
-from aevb.models import AmortizedPosterior, Encoder, Prior
+from aevb.models import AmortizedPosterior, CodeSpace, Encoder, FamilyPrior, Posterior, Prior, Site
 from aevb.models.priors import choose_prior
 from aevb.networks import MLP
 from aevb.objectives import (
     SGVBA,
     SGVBB,
     Concrete,
-    DiscretePosterior,
     ImportanceWeighted,
     LeaveOneOut,
     MaximumAPosteriori,
     MovingAverage,
-    Posterior,
     Renyi,
     ScoreFunction,
     StickingTheLanding,
 )
 from aevb.objectives.draws import stopped
-from objectives.discrete import Discrete
 
 
-class Shape(eqx.Module):
+class Shape(Posterior):
     """A posterior of which nothing is known but its kind."""
 
     loc: jax.Array
-    is_reparameterized: bool = eqx.field(static=True, default=True)
-    support_moves: bool = eqx.field(static=True, default=False)
+    reparameterized: bool = eqx.field(static=True, default=True)
+    moves: bool = eqx.field(static=True, default=False)
     has_kl: bool = eqx.field(static=True, default=True)
+
+    @property
+    def space(self):
+        return CodeSpace(Site((1,), moves=self.moves))
+
+    @property
+    def is_reparameterized(self):
+        return self.reparameterized
+
+    @property
+    def closed(self):
+        return self.has_kl
 
     def sample(self, key):
         return self.loc
@@ -44,22 +53,15 @@ class Shape(eqx.Module):
     def log_prob(self, z):
         return jnp.zeros(len(z))
 
-    def kl(self):
-        if not self.has_kl:
-            raise NotImplementedError
-        return jnp.zeros(len(self.loc))
-
-
-class DiscreteShape(Shape):
-    def relaxed(self, key, temperature):
-        return self.loc, self.loc
+    def divergence(self, z):
+        return {"z": jnp.zeros((len(self.loc), 1))}
 
 
 CONTINUOUS = Shape(jnp.zeros((2, 1)))
-UNIFORM = Shape(jnp.zeros((2, 1)), support_moves=True)
+UNIFORM = Shape(jnp.zeros((2, 1)), moves=True)
 NO_KL = Shape(jnp.zeros((2, 1)), has_kl=False)
-DISCRETE = DiscreteShape(jnp.zeros((2, 1)), is_reparameterized=False)
-DISCRETE_NO_KL = DiscreteShape(jnp.zeros((2, 1)), is_reparameterized=False, has_kl=False)
+DISCRETE = Shape(jnp.zeros((2, 1)), reparameterized=False)
+DISCRETE_NO_KL = Shape(jnp.zeros((2, 1)), reparameterized=False, has_kl=False)
 
 PATHWISE = [
     SGVBA(),
@@ -113,7 +115,9 @@ def test_every_family_goes_with_the_objectives_that_it_should(name):
         key = jax.random.key(0)
         encoder = Encoder(MLP(5, (), key=key), 5, 2, name, 3, key=key)
         batch = Batch(jnp.zeros((3, 5)))
-        return AmortizedPosterior(encoder(batch), Prior(choose_prior("auto", name), 2, 3)(batch), name)
+        return AmortizedPosterior(
+            encoder(batch), FamilyPrior(Prior(choose_prior("auto", name), 2, 3)(batch), batch.n_rows), name
+        )
 
     shapes, family = eqx.filter_eval_shape(posterior), FAMILIES[name]
     discrete = family.route == "discrete"
@@ -175,13 +179,6 @@ NAMES = [
 def test_names(objective, estimand, value_name, is_biased):
     assert (objective.estimand, objective.value_name) == (estimand, value_name)
     assert objective.is_biased == bool(is_biased)
-
-
-def test_protocols():
-    case = Discrete(2, 2)
-    assert isinstance(CONTINUOUS, Posterior)
-    assert not isinstance(CONTINUOUS, DiscretePosterior)
-    assert isinstance(case.posterior(case.model, case.encoder, case.batch), DiscretePosterior)
 
 
 def test_a_posterior_that_jax_cannot_see_into_is_refused_where_its_gradient_is_to_be_stopped():

@@ -4,6 +4,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 from numpyro.distributions import CategoricalLogits, Distribution, constraints
 
@@ -19,6 +20,11 @@ class BernoulliCodes(LogitBernoulli):
     Args:
         logits: log p / (1 - p).
     """
+
+    @property
+    def code_values(self) -> Float[np.ndarray, "2 1"]:
+        """The values that a code takes."""
+        return np.array([[0.0], [1.0]])
 
     def sample(self, key: PRNGKey, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """Draws of 0 and 1; not differentiable in the logits."""
@@ -49,6 +55,11 @@ class CategoricalCodes(Distribution):
         super().__init__(tuple(batch_shape), (n_variables * n_categories,), validate_args=validate_args)
 
     @property
+    def code_values(self) -> Float[np.ndarray, "categories categories"]:
+        """The values that a variable takes, one-hot."""
+        return np.eye(jnp.shape(self.logits)[-1])
+
+    @property
     def log_probabilities(self) -> Float[Array, "... variables categories"]:
         """Normalized log probabilities."""
         return jax.nn.log_softmax(self.logits)
@@ -67,6 +78,11 @@ class CategoricalCodes(Distribution):
         """The log probability of one-hot vectors, summed over variables."""
         one_hot = value.reshape(*value.shape[:-1], *jnp.shape(self.logits)[-2:])
         return jnp.sum(one_hot * self.log_probabilities, axis=(-2, -1))
+
+    def log_prob_by_variable(self, value: Float[Array, "..."]) -> Float[Array, "... variables"]:
+        """That of each variable."""
+        one_hot = value.reshape(*value.shape[:-1], *jnp.shape(self.logits)[-2:])
+        return jnp.sum(one_hot * self.log_probabilities, axis=-1)
 
     def relaxed_sample(self, key: PRNGKey, temperature: float) -> Relaxed:
         """softmax((logits + g) / temperature), g ~ Gumbel(0, 1), and its limit at temperature 0, from one g.

@@ -40,7 +40,7 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     if model.recipe.likelihood == CUSTOM:
         vae.likelihood = model.likelihood
     vae.n_importance_samples = model.importance_samples
-    decoder = model.trainable.model.decoder
+    decoder = getattr(model.trainable.model, "decoder", None)
     decoder = decoder.mean if isinstance(decoder, BayesianDecoder) else decoder
     vae.encoder_network = _own_network(getattr(model.autoencoder.encoder, "network", None))
     vae.decoder_network = _own_network(getattr(decoder, "network", None))

@@ -1,5 +1,7 @@
 """Where the codes of rows lie, and which latents they use."""
 
+import math
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -7,9 +9,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from aevb import inference, report
-from aevb.distributions import FAMILIES
 from aevb.inference.codes import KL_DRAWS
-from aevb.models import head
+from aevb.models import Posterior
 from aevb.trained import TrainedModel
 
 Codes = Float[np.ndarray, "rows width"]
@@ -23,13 +24,13 @@ def mean_divergences(model: TrainedModel, x: np.ndarray) -> PerLatent:
 
 def divergence_figure(model: TrainedModel, kl: PerLatent) -> Figure | None:
     """The KL divergence of each latent; no picture where they have one together."""
-    if len(kl) < model.recipe.latents:
+    if len(kl) < model.space.n_variables:
         return None
     return report.kl_per_latent(kl, title=_divergence_title(model))
 
 
 def _divergence_title(model: TrainedModel) -> str:
-    if model.recipe.posterior == "categorical":
+    if model.space.only is not None and model.space.only.is_one_hot:
         return "KL divergence of each categorical latent"
     if _is_estimated(model):
         return f"KL divergence of each latent, estimated from {KL_DRAWS} draws per row"
@@ -38,39 +39,49 @@ def _divergence_title(model: TrainedModel) -> str:
 
 def _is_estimated(model: TrainedModel) -> bool:
     """Whether the divergence has no closed form, so that `mean_divergences` are means over draws."""
-    blank = model.autoencoder.model.example()
-    try:
-        eqx.filter_eval_shape(lambda: model.autoencoder.posterior(blank).kl_per_latent())
-    except NotImplementedError:
-        return True
-    return False
+    return not _posterior(model).closed
+
+
+def _posterior(model: TrainedModel) -> Posterior:
+    """q(z|x) of a row, whose values are not computed."""
+    autoencoder = model.autoencoder
+    return eqx.filter_eval_shape(autoencoder.posterior, autoencoder.model.example())
+
+
+def _interval(model: TrainedModel) -> tuple[float, float]:
+    """The smallest interval that holds every entry of a code of q(z|x)."""
+    sites = zip(_posterior(model).space.leaves, model.space.leaves, strict=True)
+    intervals = {(prior if own.moves else own).interval for own, prior in sites}
+    return intervals.pop() if len(intervals) == 1 else (-math.inf, math.inf)
 
 
 def codes_figure(
     model: TrainedModel, codes: Codes, kl: PerLatent, labels: np.ndarray | None, rows: str
 ) -> Figure | None:
     """Codes as points of a plane or of a simplex; no picture for those that have only one degree of freedom."""
-    recipe = model.recipe
-    title = f"{rows} rows: {FAMILIES[recipe.posterior].summary}s of q(z|x)"
-    if len(kl) < recipe.latents:
+    space, label = model.space, model.recipe.label
+    site = space.only
+    title = f"{rows} rows: {_posterior(model).summary_name}s of q(z|x)"
+    if len(kl) < space.n_variables:
         title = f"{title}, KL {'≈ ' * _is_estimated(model)}{kl[0]:.2g} nats"
-    if recipe.posterior == "dirichlet":
-        return None if recipe.latents < 3 else _in_simplex(codes, labels, recipe.label, title)
-    interval = head(recipe.posterior, recipe.categories).interval
-    if recipe.posterior == "categorical":
-        by_latent = codes.reshape(len(codes), recipe.latents, recipe.categories)
+    if site is not None and site.is_simplex:
+        return None if site.size < 3 else _in_simplex(codes, labels, label, title)
+    interval = _interval(model)
+    if site is not None and site.is_one_hot:
+        by_latent = codes.reshape(len(codes), site.n_variables, -1)
         title = f"{rows} rows: probabilities of"
-        if recipe.categories > 2:
+        if by_latent.shape[-1] > 2:
             best = int(np.argmax(kl))
             title = f"{title} {latent_name(best, kl)}"
             corner = f"z {best + 1} = "
-            return _in_simplex(by_latent[:, best], labels, recipe.label, title, corner)
+            return _in_simplex(by_latent[:, best], labels, label, title, corner)
         codes, interval, title = by_latent[..., 1], (0.0, 1.0), f"{title} category 2"
-    if recipe.latents == 1 or interval is None:
+    if codes.shape[1] == 1:
         return None
     pair, names = two_latents(codes, kl)
-    about = {"interval": interval, "label_name": recipe.label, "title": title}
-    return report.codes_scatter(codes[:, pair], labels, names, **about)
+    return report.codes_scatter(
+        codes[:, pair], labels, names, interval=interval, label_name=label, title=title
+    )
 
 
 def _in_simplex(

@@ -10,9 +10,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from aevb import report
-from aevb.distributions import Distribution
 from aevb.figures.codes import Codes, PerLatent, two_latents, unbroken
-from aevb.models import choose_prior
+from aevb.models import Model, choose_prior
 from aevb.trained import TrainedModel
 
 GRID = 20
@@ -31,11 +30,26 @@ def decoded_figure(model: TrainedModel, codes: Codes, kl: PerLatent) -> Figure |
         codes: of some rows.
         kl: from `mean_divergences` of these rows.
     """
-    if _prior(model) in PURE_CODES:
-        return _pure_codes(model, codes, kl)
-    if model.recipe.latents > 1:
+    pure_codes = _pure_codes_of(model)
+    if pure_codes is not None:
+        return _pure_codes(model, pure_codes(model, codes, kl))
+    if not model.space.is_continuous:
+        return None
+    if model.code_width > 1:
         return _plane(model, *two_latents(codes, kl))
     return None if model.image_shape is None else _images_along_one_latent(model, model.image_shape)
+
+
+def _pure_codes_of(model: TrainedModel) -> Callable[[TrainedModel, Codes, PerLatent], Pure] | None:
+    """What finds the corners of what codes fill, if they have any."""
+    site = model.space.only
+    if site is None:
+        return None
+    if site.is_simplex:
+        return _pure_components
+    if site.values is None:
+        return None
+    return _each_category if site.is_one_hot else _zeros_and_ones
 
 
 def _prior(model: TrainedModel) -> str:
@@ -44,7 +58,7 @@ def _prior(model: TrainedModel) -> str:
 
 def _plane(model: TrainedModel, pair: list[int], labels: tuple[str, str]) -> Figure:
     """The decoder's means over a plane of two latents, even in the prior's probability; others at its median."""
-    z = quantiles(model.autoencoder.model.prior(None), [*report.grid_probabilities(GRID), 0.5])
+    z = quantiles(model.autoencoder.model, [*report.grid_probabilities(GRID), 0.5])
     values = z[pair, :-1]
     codes = np.tile(z[:, -1], (GRID * GRID, 1))
     codes[:, pair] = report.manifold_grid(GRID, values)
@@ -68,18 +82,20 @@ def _prior_title(model: TrainedModel, title: str) -> tuple[str, str]:
     return f"{title}, at even steps of the {unbroken(prior)} prior's probability", "its median"
 
 
-def quantiles(prior: Distribution, p: Sequence[float]) -> Float[np.ndarray, "latents quantiles"]:
-    """Values of each latent below which it lies with these probabilities."""
-    try:
-        z = getattr(prior, "base_dist", prior).icdf(jnp.asarray(p)[:, None])
-    except NotImplementedError:  # no latent on its own: quantiles of draws
-        z = np.quantile(prior.sample(jax.random.key(0), (N_PRIOR_DRAWS,)), p, axis=0)
+def quantiles(model: Model, p: Sequence[float]) -> Float[np.ndarray, "latents quantiles"]:
+    """Values of each entry of a code below which it lies with these probabilities under the prior."""
+    exact = model.prior_of(model.example()).quantiles(jnp.asarray(p))
+    if exact is not None:
+        z = model.space.columns(exact).reshape(len(p), -1)
+    else:  # no latent on its own: quantiles of draws
+        draws = model.prior_of(model.example(N_PRIOR_DRAWS)).sample(jax.random.key(0))
+        z = np.quantile(model.space.columns(draws), p, axis=0)
     return np.asarray(z, dtype=np.float64).T
 
 
 def _images_along_one_latent(model: TrainedModel, shape: tuple[int, int]) -> Figure:
     """The decoder's means at codes that are even in the prior's probability."""
-    codes = quantiles(model.autoencoder.model.prior(None), report.grid_probabilities(GRID).tolist()).T
+    codes = quantiles(model.autoencoder.model, report.grid_probabilities(GRID).tolist()).T
     low, high = (f"{z:.2f}".replace("-", "−") for z in codes[[0, -1], 0])
     prior = _prior(model)
     whose = "the prior's" if prior == "gaussian" else f"the {unbroken(prior)} prior's"
@@ -87,9 +103,9 @@ def _images_along_one_latent(model: TrainedModel, shape: tuple[int, int]) -> Fig
     return report.image_grid(model.decode(codes), shape, title, value_range=model.pixel_range, columns=10)
 
 
-def _pure_codes(model: TrainedModel, codes: Codes, kl: PerLatent) -> Figure:
+def _pure_codes(model: TrainedModel, pure: Pure) -> Figure:
     """The decoder's means at the corners of what codes fill: pure components, categories, or zeros and ones."""
-    z, names, label, title = PURE_CODES[_prior(model)](model, codes, kl)
+    z, names, label, title = pure
     x = model.decode(z)
     if model.image_shape is None:
         return report.feature_means(x, names, model.feature_names, codes_label=label, title=title)
@@ -111,7 +127,7 @@ def _pure_components(model: TrainedModel, codes: Codes, kl: PerLatent) -> Pure:
 
 
 def _each_category(model: TrainedModel, codes: Codes, kl: PerLatent) -> Pure:
-    n = model.recipe.categories
+    n = codes.shape[1] // model.space.n_variables
     usual = codes.reshape(len(codes), -1, n).mean(0).argmax(1)
     best = int(np.argmax(kl))
     z = np.tile(np.eye(n)[usual], (n, 1, 1))
@@ -134,10 +150,3 @@ def _zeros_and_ones(model: TrainedModel, codes: Codes, kl: PerLatent) -> Pure:
     if len(kl) > len(best):
         title += " (largest KL), others at their mode"
     return z, names, f"values of {which}", title
-
-
-PURE_CODES: dict[str, Callable[[TrainedModel, Codes, PerLatent], Pure]] = {
-    "dirichlet": _pure_components,
-    "categorical": _each_category,
-    "bernoulli": _zeros_and_ones,
-}

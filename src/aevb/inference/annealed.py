@@ -11,7 +11,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.inference.annealing import FORWARD, PRELIMINARY_STEPS, Annealing
 from aevb.inference.chains import BLOCK_ROWS, Ticks, chunks
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
-from aevb.models import LatentVariableModel
+from aevb.models import Model
 from aevb.objectives import Recognition
 from aevb.objectives.coordinates import has_equal_support, require_continuous, require_equal_support
 from aevb.typing import PRNGKey
@@ -64,7 +64,7 @@ class Annealed:
             )
 
     def __call__(
-        self, model: LatentVariableModel, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
+        self, model: Model, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
     ) -> MarginalEstimate:
         """The estimates; see `aevb.inference.log_marginal`.
 
@@ -82,7 +82,7 @@ class Annealed:
 
     def annealing(
         self,
-        model: LatentVariableModel,
+        model: Model,
         recognition: Recognition | None,
         n_rows: int,
         n_runs: int,

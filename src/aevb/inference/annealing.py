@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 from aevb.batch import Batch, each_row
 from aevb.hmc import Kernel, begin, robust_variance
 from aevb.inference.chains import chunks
-from aevb.models import LatentVariableModel
-from aevb.objectives import Posterior, Recognition
+from aevb.models import Model, Posterior
+from aevb.objectives import Recognition
 from aevb.objectives.coordinates import Point, Target
 from aevb.typing import PRNGKey, Scalar
 
@@ -55,7 +55,7 @@ class Path(eqx.Module):
 class Annealing:
     """The compiled programs in their order, for blocks of rows."""
 
-    model: LatentVariableModel
+    model: Model
     recognition: Recognition | None
     key: PRNGKey
     n_temperatures: int
@@ -130,7 +130,7 @@ def _transition(
 
 
 def _starts(
-    model: LatentVariableModel, recognition: Recognition | None, row: Batch, key: PRNGKey, n: int
+    model: Model, recognition: Recognition | None, row: Batch, key: PRNGKey, n: int
 ) -> Float[Array, "draws dims"]:
     target, posterior = Target(model, row), None if recognition is None else recognition(row)
     return jax.vmap(lambda key: target.start(posterior, key))(jax.random.split(key, n))
@@ -138,7 +138,7 @@ def _starts(
 
 @eqx.filter_jit
 def _draw(
-    model: LatentVariableModel, recognition: Recognition | None, batch: Batch, key: PRNGKey, n: int
+    model: Model, recognition: Recognition | None, batch: Batch, key: PRNGKey, n: int
 ) -> Float[Array, "rows draws dims"]:
     """Draws from the start."""
     return each_row(lambda key, row: _starts(model, recognition, row, key, n), key, batch)
@@ -162,7 +162,7 @@ class _Tuning(eqx.Module):
 
 @eqx.filter_jit
 def _begin_tuning(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     batch: Batch,
     key: PRNGKey,
@@ -189,7 +189,7 @@ def _station_powers() -> Float[np.ndarray, " stations"]:
 
 @eqx.filter_jit
 def _tune(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     batch: Batch,
     key: PRNGKey,
@@ -239,7 +239,7 @@ def _path(tuning: _Tuning) -> Path:
 
 @eqx.filter_jit
 def _anneal(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     batch: Batch,
     key: PRNGKey,

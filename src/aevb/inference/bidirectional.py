@@ -8,15 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from aevb.batch import Batch, each_row, map_rows
+from aevb.batch import Batch, map_rows
 from aevb.errors import InvalidRecipeError
 from aevb.inference.annealed import Annealed
 from aevb.inference.annealing import FORWARD, REVERSE
 from aevb.inference.chains import BLOCK_ROWS
 from aevb.inference.marginal import MarginalEstimate, Rows, Show, show_nothing
-from aevb.models import LatentVariableModel
+from aevb.models import Model
 from aevb.objectives import Recognition
-from aevb.objectives.coordinates import Point, Target
 from aevb.typing import PRNGKey
 
 
@@ -50,7 +49,7 @@ class Sandwich:
 
 
 def sandwich(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     n_rows: int,
     key: PRNGKey,
@@ -85,9 +84,9 @@ def sandwich(
     )
 
     def block(both: Batch) -> dict[str, dict[str, Array | np.ndarray]]:
-        batch, z = Batch(both.x[:, : x.shape[1]]), both.x[:, x.shape[1] :]
+        batch, z = dataclasses.replace(both, x=both.x[:, : x.shape[1]]), both.x[:, x.shape[1] :]
         path = run.path(batch)
-        u = jnp.repeat(_points(model, batch, z)[:, None], method.n_chains, axis=1)
+        u = jnp.repeat(_points(model, z)[:, None], method.n_chains, axis=1)
         return {"lower": run.weights(batch, path, FORWARD), "upper": run.weights(batch, path, REVERSE, u)}
 
     found = map_rows(block, np.concatenate([x, z], axis=1), BLOCK_ROWS)
@@ -97,16 +96,11 @@ def sandwich(
 
 
 @eqx.filter_jit
-def _simulate(model: LatentVariableModel, key: PRNGKey) -> tuple[Array, Array]:
-    return model.simulate(key, model.example(BLOCK_ROWS))
+def _simulate(model: Model, key: PRNGKey) -> tuple[Array, Array]:
+    z, batch = model.simulate(key, model.example(BLOCK_ROWS))
+    return model.space.columns(z), batch.x
 
 
 @eqx.filter_jit
-def _points(
-    model: LatentVariableModel, batch: Batch, z: Float[Array, "rows latents"]
-) -> Float[Array, "rows dims"]:
-    def one_row(key: PRNGKey, row: Batch, z: Array) -> Point:
-        del key
-        return Target(model, row).point(z)
-
-    return each_row(one_row, jax.random.key(0), batch, z)
+def _points(model: Model, z: Float[Array, "rows columns"]) -> Float[Array, "rows dims"]:
+    return model.space.point(model.space.from_columns(z))

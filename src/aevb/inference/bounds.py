@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from aevb.batch import Batch, each_row, map_rows, row_keys
 from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import PerRow, Rows, Show, error_of_mean, show_nothing
-from aevb.models import LatentVariableModel
+from aevb.models import Model
 from aevb.objectives import Objective, Recognition
 from aevb.typing import PRNGKey, Tree
 
@@ -28,7 +28,7 @@ Sums = dict[str, Float[np.ndarray, " rows"]]
 
 def mean_bounds(
     objective: Objective,
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition,
     x: Rows,
     key: PRNGKey,
@@ -107,7 +107,7 @@ def _joined(a: Sums, n_a: int, b: Sums, n_b: int) -> Sums:
 @eqx.filter_jit
 def _block(
     objective: Objective,
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition,
     batch: Batch,
     key: PRNGKey,

@@ -13,6 +13,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.inference.imputation import Found, Observation
 from aevb.inference.marginal import Rows, Show
 from aevb.inference.moments import Kept, Moments
+from aevb.models import CodeSpace
 from aevb.objectives import Recognition
 from aevb.typing import PRNGKey, Scalar
 
@@ -132,12 +133,16 @@ class _Chains(eqx.Module):
     burn_in: Array
     accept_all: bool = eqx.field(static=True)
 
+    @property
+    def _space(self) -> CodeSpace:
+        return self.observation.model.space
+
     def start(self, key: PRNGKey, n_draws: int) -> _State:
         """A code from q(z | x_observed), and the row filled in from it."""
         z_key, x_key = jax.random.split(key)
         z = self.recognition(self.row).sample(z_key)
         (n_chains, n_features), zero = self.row.x.shape, jnp.array(0.0)
-        kept = Kept(zero, jnp.zeros((n_draws, z.shape[-1])))
+        kept = Kept(zero, jnp.zeros((n_draws, self._space.width)))
         none = Moments.none(n_chains, n_features)
         return _State(self.fill(x_key, z)[0], z, none, jnp.zeros((n_chains, n_features)), kept, zero)
 
@@ -146,13 +151,13 @@ class _Chains(eqx.Module):
         z_key, x_key, keep_key = jax.random.split(jax.random.fold_in(key, t), 3)
         accept, z = self.encode(z_key, t, state)
         x, mean, variance = self.fill(x_key, z)
-        counts = jnp.full(len(z), t >= self.burn_in, x.dtype)
+        counts = jnp.full(len(x), t >= self.burn_in, x.dtype)
         return _State(
             x,
             z,
             state.moments + Moments(counts, mean, jnp.zeros_like(mean)),
             state.within + counts[:, None] * variance,
-            state.kept.offer(keep_key, counts, z),
+            state.kept.offer(keep_key, counts, self._space.columns(z)),
             state.accepted + counts @ accept,
         )
 
@@ -163,11 +168,14 @@ class _Chains(eqx.Module):
         q = self.recognition(x)
         z = q.sample(z_key)
         if self.accept_all:
-            return jnp.ones(len(z)), z
+            return jnp.ones(x.n_rows), z
         new, old = (model.log_likelihood(x, z) + model.log_prior(z, x) - q.log_prob(z) for z in (z, state.z))
-        accept = jnp.log(jax.random.uniform(accept_key, (len(z),))) < new - old
+        accept = jnp.log(jax.random.uniform(accept_key, (x.n_rows,))) < new - old
         accept |= t < self.burn_in // 2
-        return accept.astype(x.x.dtype), jnp.where(accept[:, None], z, state.z)
+        chosen = jax.tree.map(
+            lambda new, old: jnp.where(accept.reshape(-1, *(1 for _ in new.shape[1:])), new, old), z, state.z
+        )
+        return accept.astype(x.x.dtype), chosen
 
     def fill(self, key: PRNGKey, z: Codes) -> tuple[Chains, Chains, Chains]:
         """The row with a draw of p(x|z) where it is not known, and the mean and variance of that."""
@@ -195,7 +203,8 @@ def _impute(
         chains = _Chains(observation, recognition, copies, burn_in, accept_all)
         start = chains.start(start_key, n_draws)
         state = jax.lax.fori_loop(0, burn_in + n_steps, lambda t, s: chains.step(step_key, t, s), start)
-        draws = observation.rest(row, state.kept.z[:, None]).sample(draw_key)[:, 0]
+        kept = observation.model.space.from_columns(state.kept.z[:, None])
+        draws = observation.rest(row, kept).sample(draw_key)[:, 0]
         return _found(state, draws.astype(row.x.dtype), observation.known(row)[0], accept_all=accept_all)
 
     return each_row(one_row, key, batch)

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch, each_row, map_rows
-from aevb.models import AutoEncoder
+from aevb.models import AutoEncoder, joined
+from aevb.objectives.draws import divergence
 from aevb.typing import PRNGKey
 
 BLOCK_ROWS = 1000
@@ -17,15 +18,15 @@ KL_DRAWS = 100
 def encode(
     autoencoder: AutoEncoder, x: Float[np.ndarray, "rows features"]
 ) -> Float[np.ndarray, "rows latents"]:
-    """The mean of q(z|x) for each row, or its median for families whose mean may be infinite."""
+    """The mean of q(z|x) for each row, or its median for families whose mean may be infinite; a column per entry."""
     return map_rows(lambda batch: _posterior_mean(autoencoder, batch), x, BLOCK_ROWS)
 
 
 def decode(
     autoencoder: AutoEncoder, z: Float[np.ndarray, "rows latents"]
 ) -> Float[np.ndarray, "rows features"]:
-    """The mean of p(x|z) for each code."""
-    return map_rows(lambda batch: _decoder_mean(autoencoder, batch.x), z, BLOCK_ROWS)
+    """The mean of p(x|z) for each code, of which `z` has a column per entry."""
+    return map_rows(lambda batch: _predictive_mean(autoencoder, batch.x), z, BLOCK_ROWS)
 
 
 def kl_per_latent(
@@ -56,33 +57,30 @@ def sample(
 
 @eqx.filter_jit
 def _posterior_mean(autoencoder: AutoEncoder, batch: Batch) -> Float[Array, "batch latents"]:
-    return autoencoder.posterior(batch).point_summary()
+    return autoencoder.model.space.columns(autoencoder.posterior(batch).summary())
 
 
 @eqx.filter_jit
-def _decoder_mean(
-    autoencoder: AutoEncoder, z: Float[Array, "batch latents"]
+def _predictive_mean(
+    autoencoder: AutoEncoder, columns: Float[Array, "batch columns"]
 ) -> Float[Array, "batch features"]:
-    return autoencoder.model.decoder(z).mean
+    model = autoencoder.model
+    return model.predictive(model.example(len(columns)), model.space.from_columns(columns)).mean
 
 
 @eqx.filter_jit
 def _kl_per_latent(autoencoder: AutoEncoder, batch: Batch, key: PRNGKey) -> Float[Array, "batch latents"]:
-    try:
-        return autoencoder.posterior(batch).kl_per_latent()
-    except NotImplementedError:
+    def one_row(key: PRNGKey, row: Batch) -> Float[Array, " latents"]:
+        posterior = autoencoder.posterior(row)
+        z = jax.vmap(posterior.sample)(jax.random.split(key, KL_DRAWS))
+        return jnp.mean(joined(divergence(autoencoder.model, posterior, row, z)), axis=(0, 1))
 
-        def one_row(key: PRNGKey, row: Batch) -> Float[Array, " latents"]:
-            posterior = autoencoder.posterior(row)
-            z = jax.vmap(posterior.sample)(jax.random.split(key, KL_DRAWS))
-            return jnp.mean(posterior.log_ratio_per_latent(z), axis=(0, 1))
-
-        return each_row(one_row, key, batch)
+    return each_row(one_row, key, batch)
 
 
 @eqx.filter_jit
 def _simulate(
     autoencoder: AutoEncoder, key: PRNGKey
 ) -> tuple[Float[Array, "batch features"], Float[Array, "batch features"]]:
-    z, x = autoencoder.model.simulate(key, autoencoder.model.example(BLOCK_ROWS))
-    return x, autoencoder.model.decoder(z).mean
+    z, batch = autoencoder.model.simulate(key, autoencoder.model.example(BLOCK_ROWS))
+    return batch.x, autoencoder.model.predictive(batch, z).mean

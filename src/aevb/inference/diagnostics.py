@@ -10,15 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Bool, Float
-from numpyro.distributions import Independent
 
 from aevb.batch import Batch, each_row, map_rows
-from aevb.distributions import CategoricalCodes, Distribution
 from aevb.inference.codes import BLOCK_ROWS, encode, kl_per_latent
 from aevb.inference.marginal import Show, show_nothing
-from aevb.models import AutoEncoder
-from aevb.models.encoders import Features
-from aevb.typing import Codes, PRNGKey
+from aevb.models import AutoEncoder, joined
+from aevb.typing import PRNGKey, Tree
 
 ACTIVE_VARIANCE = 0.01
 # Draws that are compared with all rows at a time; with 2000 rows of 20 latents 10 MB.
@@ -122,46 +119,39 @@ def latent_diagnostics(
 
 
 @eqx.filter_jit
-def _features(autoencoder: AutoEncoder, batch: Batch) -> Features:
+def _features(autoencoder: AutoEncoder, batch: Batch) -> Tree:
     return autoencoder.encoder.features(batch)
 
 
 @eqx.filter_jit
 def _log_ratios(
-    autoencoder: AutoEncoder, components: dict[str, Array], n_rows: Array, key: PRNGKey, batch: Batch
+    autoencoder: AutoEncoder, components: Tree, n_rows: Array, key: PRNGKey, batch: Batch
 ) -> dict[str, Float[Array, "batch ..."]]:
     """At a draw of z for each row: log q(z|x) - log q_N(z) and log q_N(z) - log p(z), by latent and for all."""
-    mixture, prior = autoencoder.encoder.build(components), autoencoder.model.prior(batch)
-    posterior = autoencoder.posterior(batch)
-    z = each_row(lambda key, row: autoencoder.posterior(row).sample(key)[0], key, batch)
-    pairs = _log_prob_per_latent(mixture, z[:, None])  # (batch, components, latents)
-    is_row = jnp.arange(pairs.shape[1]) < n_rows
+    model, posterior = autoencoder.model, autoencoder.posterior(batch)
+    n_components = len(jax.tree.leaves(components)[0])
+    mixture = autoencoder.posterior_of(components, model.example(n_components))
+    z = each_row(lambda key, row: autoencoder.posterior(row).sample(key), key, batch)  # (batch, 1, ...)
+    z, singly = jax.tree.map(lambda code: code[:, 0], z), z
+    pairs = joined(mixture.log_prob_by_part(singly))  # (batch, components, latents)
+    is_row = jnp.arange(n_components) < n_rows
 
     def log_mixture(log_q: Float[Array, "batch components ..."], axis: int = 1) -> Float[Array, "batch ..."]:
         counted = is_row.reshape(-1, *(1 for _ in log_q.shape[2:]))
         return logsumexp(jnp.where(counted, log_q, -jnp.inf), axis=axis) - jnp.log(n_rows)
 
     single, joint = log_mixture(pairs), log_mixture(jnp.sum(pairs, axis=-1))
-    own, log_p = _log_prob_per_latent(posterior.distribution, z), _log_prob_per_latent(prior, z)
+    own, log_p = (joined(p.log_prob_by_part(z)) for p in (posterior, model.prior_of(batch)))
+    split_alike = own.shape == log_p.shape
     return {
         "information": own - single,
-        "gap": single - log_p,
+        "gap": single - log_p if split_alike else jnp.sum(single - log_p, axis=-1, keepdims=True),
         "total_information": jnp.sum(own, axis=-1) - joint,
         "total_gap": joint - jnp.sum(log_p, axis=-1),
     }
 
 
-def _log_prob_per_latent(distribution: Distribution, z: Codes) -> Float[Array, "... columns"]:
-    """The log density of each latent, one column for latents that hang together."""
-    if isinstance(distribution, Independent):
-        return jnp.asarray(distribution.base_dist.log_prob(z))
-    if isinstance(distribution, CategoricalCodes):
-        one_hot = z.reshape(*z.shape[:-1], *distribution.logits.shape[-2:])
-        return jnp.sum(one_hot * distribution.log_probabilities, axis=-1)
-    return distribution.log_prob(z)[..., None]
-
-
-def _padded(components: dict[str, np.ndarray]) -> dict[str, Array]:
+def _padded(components: Tree) -> Tree:
     """The features of all rows, filled up to a power of two of them."""
     n = len(jax.tree.leaves(components)[0])
     size = max(LEAST_COMPONENTS, 1 << (n - 1).bit_length())
@@ -188,5 +178,7 @@ def _means_and_errors(draws: dict[str, np.ndarray]) -> tuple[dict[str, Any], dic
 
 def _prior_variance(autoencoder: AutoEncoder) -> Float[np.ndarray, " width"]:
     """Of each entry of a code; 1 where the prior has none, as Burda's criterion assumes."""
-    variance = np.asarray(autoencoder.model.prior(None).variance, np.float64)
+    model = autoencoder.model
+    spread = model.space.columns(model.prior_of(model.example()).spread())
+    variance = np.square(np.asarray(spread[0], np.float64))
     return np.where(np.isfinite(variance) & (variance > 0), variance, 1.0)

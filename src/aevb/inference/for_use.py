@@ -1,24 +1,14 @@
 """What a model needs, to be used, that training has no use for: posteriors found row by row, draws of the weights."""
 
-import equinox as eqx
 import jax
 
 from aevb.batch import Batch
 from aevb.inference.refined import Refined
-from aevb.models import (
-    AutoEncoder,
-    BayesianDecoder,
-    DecoderEnsemble,
-    LatentVariableModel,
-    RecognitionModel,
-    RowTable,
-)
-from aevb.models.encoders import Features
-from aevb.typing import PRNGKey
+from aevb.models import AutoEncoder, Model, Posterior, RecognitionModel, RowTable
+from aevb.typing import PRNGKey, Tree
 
 # Folded into the seed, so that these share no noise with what their results are used for.
 SEARCH, WEIGHTS = 0x73656172, 0x77656967
-WEIGHT_DRAWS = 16
 
 
 class RowSearch(RecognitionModel):
@@ -33,17 +23,27 @@ class RowSearch(RecognitionModel):
     """
 
     refined: Refined
-    family: str = eqx.field(static=True)
-    n_categories: int = eqx.field(static=True)
-    sees_mask: bool = eqx.field(static=True)
 
-    def __init__(self, table: RowTable, model: LatentVariableModel, key: PRNGKey):
+    def __init__(self, table: RowTable, model: Model, key: PRNGKey):
         self.refined = Refined(AutoEncoder(model, table.without_rows()), key)
-        self.family, self.n_categories, self.sees_mask = table.family, table.n_categories, True
 
-    def features(self, batch: Batch) -> Features:
+    @property
+    def sees_mask(self) -> bool:
+        """Whether it is told which values are missing: yes."""
+        return True
+
+    @property
+    def table(self) -> RecognitionModel:
+        """The empty table."""
+        return self.refined.autoencoder.encoder
+
+    def features(self, batch: Batch) -> Tree:
         """The unconstrained parameters that the search ends with."""
         return self.refined.features(batch)
+
+    def posterior(self, features: Tree, batch: Batch, model: Model) -> Posterior:
+        """q(z|x) with these parameters."""
+        return self.table.posterior(features, batch, model)
 
 
 def for_use(autoencoder: AutoEncoder, seed: int) -> AutoEncoder:
@@ -52,24 +52,21 @@ def for_use(autoencoder: AutoEncoder, seed: int) -> AutoEncoder:
     A table of parameters per training row, which is of no use for those, is replaced by a search, and a distribution
     over a decoder's weights by draws of them; everything else stays as it is.
     """
-    model, encoder = autoencoder.model, autoencoder.encoder
     search_key, weight_key = (jax.random.fold_in(jax.random.key(seed), use) for use in (SEARCH, WEIGHTS))
-    if isinstance(model.decoder, BayesianDecoder):
-        model = model.with_decoder(DecoderEnsemble(model.decoder, WEIGHT_DRAWS, weight_key))
+    model, encoder = autoencoder.model.for_use(weight_key), autoencoder.encoder
     if isinstance(encoder, RowTable):
         encoder = RowSearch(encoder, model, search_key)
-    if model is autoencoder.model and encoder is autoencoder.encoder:
-        return autoencoder
-    return AutoEncoder(model, encoder)
+    return _replaced(autoencoder, model, encoder)
 
 
 def as_trained(autoencoder: AutoEncoder) -> AutoEncoder:
     """What is saved, and trained on: the reverse of `for_use`, but for an empty table of no row."""
-    model, encoder = autoencoder.model, autoencoder.encoder
-    if isinstance(encoder, RowSearch):
-        encoder = encoder.refined.autoencoder.encoder
-    if isinstance(model.decoder, DecoderEnsemble):
-        model = model.with_decoder(model.decoder.source)
+    model, encoder = autoencoder.model.as_trained(), autoencoder.encoder
+    return _replaced(autoencoder, model, encoder.table if isinstance(encoder, RowSearch) else encoder)
+
+
+def _replaced(autoencoder: AutoEncoder, model: Model, encoder: RecognitionModel) -> AutoEncoder:
+    """The autoencoder itself if nothing is new."""
     if model is autoencoder.model and encoder is autoencoder.encoder:
         return autoencoder
     return AutoEncoder(model, encoder)

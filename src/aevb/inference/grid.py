@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel
+from aevb.models import Model
 from aevb.objectives.coordinates import Target
 from aevb.typing import Scalar
 
@@ -84,7 +84,7 @@ class Integral:
     saw_every_peak: bool
 
 
-def find_box(model: LatentVariableModel, row: Batch, starts: PointsIn) -> Box | None:
+def find_box(model: Model, row: Batch, starts: PointsIn) -> Box | None:
     """The box that holds the mass of p(x, u) for a batch of one row; None where no start has any."""
     ends, heights, curvature = jax.tree.map(np.asarray, _climb(model, row, starts))
     if not np.isfinite(heights).any():
@@ -150,7 +150,7 @@ class _Reach:
     @classmethod
     def of(
         cls,
-        model: LatentVariableModel,
+        model: Model,
         row: Batch,
         peaks: Peaks,
         heights: Heights,
@@ -192,9 +192,7 @@ def _crossing(
     return RADII[index] + share * (RADII[after] - RADII[index])
 
 
-def integrate(
-    model: LatentVariableModel, row: Batch, box: Box, n: int, *, grow: bool = True
-) -> tuple[Integral, Box]:
+def integrate(model: Model, row: Batch, box: Box, n: int, *, grow: bool = True) -> tuple[Integral, Box]:
     """The trapezoidal rule with n points a side, and the box, grown where something is left at its faces."""
     sums = jax.tree.map(np.asarray, _grid_sums(model, row, _arrays(box), jnp.asarray(n)))
     for _ in range(GROWTHS if grow else 0):
@@ -230,7 +228,7 @@ class _Sums(eqx.Module):
 
 
 @eqx.filter_jit
-def _grid_sums(model: LatentVariableModel, row: Batch, box: tuple[Array, ...], n: Array) -> _Sums:
+def _grid_sums(model: Model, row: Batch, box: tuple[Array, ...], n: Array) -> _Sums:
     centre, axes, low, high, bend = box
     n_dims, n_block = len(centre), _block_points(model)
     target = Target(model, row)
@@ -266,7 +264,7 @@ def _grid_sums(model: LatentVariableModel, row: Batch, box: tuple[Array, ...], n
 
 
 @eqx.filter_jit
-def _log_joint(model: LatentVariableModel, row: Batch, points: Array) -> Array:
+def _log_joint(model: Model, row: Batch, points: Array) -> Array:
     """log p(x, u) at many points, last axis the coordinates; minus infinity where it is not a number."""
     target = Target(model, row)
     flat = points.reshape(-1, points.shape[-1])
@@ -275,7 +273,7 @@ def _log_joint(model: LatentVariableModel, row: Batch, points: Array) -> Array:
 
 
 @eqx.filter_jit
-def _climb(model: LatentVariableModel, row: Batch, starts: PointsIn) -> tuple[Array, Array, Array]:
+def _climb(model: Model, row: Batch, starts: PointsIn) -> tuple[Array, Array, Array]:
     """Damped Newton steps from the best of each group of starts: the ends, log p(x, u) and its second derivatives."""
     log_joint = Target(model, row).log_joint
     groups = starts.reshape(-1, GROUP, starts.shape[1])
@@ -303,5 +301,5 @@ def _climb(model: LatentVariableModel, row: Batch, starts: PointsIn) -> tuple[Ar
     return jax.lax.map(one, starts, batch_size=8)
 
 
-def _block_points(model: LatentVariableModel) -> int:
+def _block_points(model: Model) -> int:
     return max(1, min(POINTS_PER_BLOCK, BLOCK_VALUES // model.n_features))

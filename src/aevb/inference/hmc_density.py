@@ -13,7 +13,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.hmc import effective_draws
 from aevb.inference.marginal import MarginalEstimate, PerRow, Rows, Show
 from aevb.inference.sampled import HMC, PosteriorSamples, run_chains
-from aevb.models import LatentVariableModel
+from aevb.models import Model
 from aevb.objectives import Recognition
 from aevb.objectives.coordinates import require_continuous
 from aevb.typing import PRNGKey
@@ -62,7 +62,7 @@ class HMCDensity:
         return HMC(self.n_samples, self.n_chains, self.n_warmup)
 
     def __call__(
-        self, model: LatentVariableModel, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
+        self, model: Model, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
     ) -> MarginalEstimate:
         """The estimates; see `aevb.inference.log_marginal`.
 
@@ -95,8 +95,8 @@ class HMCDensity:
         }
         return MarginalEstimate(self.name, "up", log_p, error, reliable, diagnostics)
 
-    def _require_few_latents(self, model: LatentVariableModel) -> None:
-        n = model.prior(model.example()).event_shape[-1]
+    def _require_few_latents(self, model: Model) -> None:
+        n = model.space.width
         if n > MOST_LATENTS and not self.force:
             raise InvalidRecipeError(
                 f"hmc-density is dependable up to about {MOST_LATENTS} latents, and this model has {n}: the density "

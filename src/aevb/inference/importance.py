@@ -16,9 +16,8 @@ from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
 from aevb.inference.pareto import k_hat, largest_k_hat
 from aevb.inference.proposals import PROPOSALS
-from aevb.models import LatentVariableModel
+from aevb.models import Model, Posterior
 from aevb.objectives import Recognition
-from aevb.objectives.bound import Posterior
 from aevb.typing import Codes, PRNGKey
 
 LogWeights = Float[np.ndarray, "rows draws"]
@@ -91,7 +90,7 @@ class Importance:
             raise InvalidRecipeError(f"no proposal {self.proposal!r}: choose {' or '.join(PROPOSALS)}")
 
     def __call__(
-        self, model: LatentVariableModel, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
+        self, model: Model, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
     ) -> MarginalEstimate:
         """The estimates; see `aevb.inference.log_marginal`.
 
@@ -116,7 +115,7 @@ class Importance:
         reliable = (found["k_hat"] < largest_k_hat(self.n_samples)) & self.covers(model, recognition)
         return MarginalEstimate(self.name, "down", log_p, error, reliable, found)
 
-    def covers(self, model: LatentVariableModel, recognition: Recognition) -> bool:
+    def covers(self, model: Model, recognition: Recognition) -> bool:
         """Whether what is drawn from has density wherever p(z) may have some, tried at a few z."""
         return covers(model, PROPOSALS[self.proposal](model, recognition))
 
@@ -154,16 +153,18 @@ def _means_over_groups(log_w: LogWeights) -> Iterator[Float[np.ndarray, " rows"]
         log_means = np.where(sums > 0, largest + np.log(sums / 10), largest)
 
 
-def covers(model: LatentVariableModel, recognition: Recognition) -> bool:
+def covers(model: Model, recognition: Recognition) -> bool:
     """Whether q(z|x) has density wherever p(z) may have some, tried at a few z."""
-    blank = model.example()
     # What is fixed about a support is known without a search that a recognition model may be.
-    posterior, prior = eqx.filter_eval_shape(recognition, blank), model.prior(blank)
-    q = getattr(posterior, "distribution", None)
-    if posterior.support_moves or q is None:
-        return not posterior.support_moves
-    z = jnp.asarray([-2.0, 0.25, 0.75, 1.5, 3.0])[:, None] * jnp.ones(prior.event_shape)
-    return bool(np.all(np.asarray(q.support(z)) | ~np.asarray(prior.support(z))))
+    q = eqx.filter_eval_shape(recognition, model.example()).space
+    if q.moves:
+        return False
+    if any(isinstance(limit, jax.ShapeDtypeStruct) for limit in jax.tree.leaves(q)):
+        q = eqx.filter_jit(lambda: recognition(model.example()).space)()
+    z = model.space.from_columns(
+        jnp.asarray([-2.0, 0.25, 0.75, 1.5, 3.0])[:, None] * jnp.ones(model.space.width)
+    )
+    return bool(np.all(np.asarray(q.contains(z)) | ~np.asarray(model.space.contains(z))))
 
 
 def _block_shape(n_features: int, n_samples: int = BLOCK_DRAWS) -> tuple[int, int]:
@@ -175,9 +176,9 @@ def _block_shape(n_features: int, n_samples: int = BLOCK_DRAWS) -> tuple[int, in
 
 
 def _estimate(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition,
-    proposal: Callable[[LatentVariableModel, Recognition], Recognition],
+    proposal: Callable[[Model, Recognition], Recognition],
     batch: Batch,
     key: PRNGKey,
     n_samples: int,
@@ -218,9 +219,9 @@ def _estimate(
 
 @eqx.filter_jit
 def _log_weights(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition,
-    proposal: Callable[[LatentVariableModel, Recognition], Recognition],
+    proposal: Callable[[Model, Recognition], Recognition],
     batch: Batch,
     key: PRNGKey,
     first: Array,
@@ -237,7 +238,7 @@ def _log_weights(
 
         def one_row(key: PRNGKey, posterior: Posterior) -> tuple[Codes, Float[Array, " draws"]]:
             z = jax.vmap(lambda draw: posterior.sample(jax.random.fold_in(key, draw)))(numbers)
-            return z[:, 0], posterior.log_prob(z)[:, 0]
+            return jax.tree.map(lambda code: code[:, 0], z), posterior.log_prob(z)[:, 0]
 
         # The decoder sees draws before rows: on a CPU that takes a third less time than row by row.
         z, log_q = jax.vmap(one_row, out_axes=1)(keys, posteriors)

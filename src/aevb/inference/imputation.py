@@ -12,8 +12,8 @@ from aevb.batch import Batch
 from aevb.distributions import Distribution
 from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import Rows, Show, show_nothing
-from aevb.models import DecoderEnsemble, LatentVariableModel
-from aevb.models.noise import Noise, seen_through
+from aevb.models import Model
+from aevb.models.noise import Noise
 from aevb.objectives import Recognition
 from aevb.typing import Codes, PerRow, PRNGKey
 
@@ -61,21 +61,21 @@ class Observation(eqx.Module):
         InvalidRecipeError: noise that has no closed form with this likelihood.
     """
 
-    model: LatentVariableModel
+    model: Model
     noise: Noise | None = None
 
     def __check_init__(self):
         if self.noise is not None:
-            self.noise.check(self.model.decoder.likelihood)
+            self.noise.check(self.model.likelihood)
 
     def log_joint(self, batch: Batch, z: Codes) -> PerRow:
         """log p(y_observed, z), nats per row."""
-        model = seen_through(self.noise, self.model)
+        model = self.model if self.noise is None else self.model.seen_through(self.noise)
         return model.log_likelihood(batch, z) + model.log_prior(z, batch)
 
     def rest(self, batch: Batch, z: Codes) -> Distribution:
         """p(x|y_observed, z), one distribution per feature; without noise meant for the missing ones only."""
-        p = self.model.decoder(z)
+        p = self.model.predictive(batch, z)
         return p if self.noise is None else self.noise.clean(p, batch.observed, batch.mask)
 
     def known(self, batch: Batch) -> Bool[Array, "batch features"]:
@@ -127,7 +127,7 @@ class ImputationMethod(Protocol):
 
 
 def impute(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition,
     x: Rows,
     key: PRNGKey,
@@ -158,7 +158,7 @@ def impute(
         raise InvalidRecipeError(
             f"the number of imputations to draw must be a whole number of at least 0, not {n_draws}"
         )
-    if isinstance(model.decoder, DecoderEnsemble):
+    if model.has_random_weights:
         raise InvalidRecipeError(
             "the missing values of a row share their weights with the observed ones, and a distribution over weights "
             "(weight_posterior 'gaussian') is not carried through an imputation: train with weight_posterior 'point'"

@@ -6,13 +6,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve, solve_triangular
+from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
-from numpyro.distributions import biject_to
 
 from aevb.batch import Batch, each_row
-from aevb.distributions import Distribution
-from aevb.inference.proposals import Drawn, quartiles_of
-from aevb.models import AutoEncoder
+from aevb.inference.proposals import quartiles_of
+from aevb.models import AutoEncoder, CodeSpace, Posterior
 from aevb.objectives.coordinates import Target, require_continuous
 from aevb.typing import Codes, PerRow, PRNGKey, Scalar
 
@@ -31,59 +30,43 @@ FARTHEST = 1.0
 QUARTILES = 1.349
 
 
-class Gaussian(eqx.Module):
-    """z = T(u), u ~ N(centre, precision^-1), T to the support of the prior; one per row of a batch.
+class Gaussian(Posterior):
+    """z = T(u), u ~ N(centre, precision^-1), T to the space of the codes; one per row of a batch.
 
     Args:
+        within: the space of the codes.
         centre: of u.
         root: C, lower triangular, of the precision C C'.
         inverse: of C; to solve for every draw would take longer.
-        prior: p(z).
     """
 
+    within: CodeSpace
     centre: Float[Array, "batch dims"]
     root: Float[Array, "batch dims dims"]
     inverse: Float[Array, "batch dims dims"]
-    prior: Distribution
 
     @property
-    def is_reparameterized(self) -> bool:
-        """Whether `sample` is differentiable: yes."""
-        return True
+    def space(self) -> CodeSpace:
+        """Of the codes."""
+        return self.within
 
-    @property
-    def support_moves(self) -> bool:
-        """Whether the support depends on the row: no."""
-        return False
-
-    @property
-    def quartiles(self) -> Float[Array, "3 batch dims"]:
-        """Of each coordinate of u."""
+    def quantiles(self, levels: Float[Array, " levels"]) -> Codes:
+        """The codes of the quantiles of each coordinate of u."""
         sd = jnp.sqrt(jnp.sum(jnp.square(self.inverse), axis=-2))
-        return self.centre + sd * QUARTILES / 2 * jnp.asarray([-1.0, 0.0, 1.0])[:, None, None]
+        return self.space.code(self.centre + sd * ndtri(levels)[:, None, None])
 
     def sample(self, key: PRNGKey) -> Codes:
         """One draw of z per row."""
         e = jax.random.normal(key, self.centre.shape, self.centre.dtype)
-        u = self.centre + jnp.einsum("...ji,...j->...i", self.inverse, e)
-        return biject_to(self.prior.support)(u)
+        return self.space.code(self.centre + jnp.einsum("...ji,...j->...i", self.inverse, e))
 
     def log_prob(self, z: Codes) -> PerRow:
         """The log density at any z."""
-        transform = biject_to(self.prior.support)
-        u = transform.inv(z)
+        u = self.space.point(z)
         e = jnp.einsum("...ji,...j->...i", self.root, u - self.centre)
         log_root = jnp.sum(jnp.log(jnp.diagonal(self.root, axis1=-2, axis2=-1)), axis=-1)
         log_u = log_root - 0.5 * jnp.sum(jnp.square(e) + math.log(2 * math.pi), axis=-1)
-        return log_u - transform.log_abs_det_jacobian(u, z)
-
-    def kl(self) -> PerRow:
-        """The divergence from the prior, which is not needed of it.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("the divergence of a Laplace approximation is not known")
+        return log_u - self.space.log_volume(u)
 
 
 class Laplace(eqx.Module):
@@ -121,7 +104,7 @@ class Laplace(eqx.Module):
         """The Gaussians for the rows of a batch."""
         centre, root = each_row(self._search, self.key, batch)
         inverse = solve_triangular(root, jnp.broadcast_to(jnp.eye(root.shape[-1]), root.shape), lower=True)
-        return Gaussian(centre, root, inverse, self.autoencoder.model.prior(batch))
+        return Gaussian(self.autoencoder.model.space, centre, root, inverse)
 
     def _search(self, key: PRNGKey, row: Batch) -> tuple[Point, Matrix]:
         target = Target(self.autoencoder.model, row)
@@ -164,26 +147,25 @@ class Laplace(eqx.Module):
 
     def _start(self, key: PRNGKey, target: Target, row: Batch) -> Point:
         """The likeliest of some codes."""
-        posterior, prior = self.autoencoder.posterior(row), self.autoencoder.model.prior(row)
-        own, other = jax.random.split(key)
-        z = jnp.concatenate(
+        posterior = self.autoencoder.posterior(row)
+        u = jnp.concatenate(
             [
-                jax.vmap(posterior.sample)(jax.random.split(own, STARTS))[:, 0],
-                prior.sample(other, (STARTS,)),
+                jax.vmap(lambda key, start=start: target.start(start, key))(jax.random.split(own, STARTS))
+                for start, own in zip((posterior, None), jax.random.split(key), strict=True)
             ]
         )
-        u = jax.vmap(target.point)(z)
         return u[jnp.argmax(jnp.nan_to_num(jax.vmap(target.log_joint)(u), nan=-jnp.inf))]
 
     def _prior_precision(self, row: Batch) -> Point:
         """That of a Gaussian with the prior's quartiles, of each coordinate."""
-        prior = self.autoencoder.model.prior(row)
-        quartiles = quartiles_of(Drawn(prior), prior, 1)[:, 0]
+        model = self.autoencoder.model
+        quartiles = quartiles_of(model.prior_of(row), model.space, 1)[:, 0]
         return jnp.square(QUARTILES / (quartiles[2] - quartiles[0]))
 
     def _root(self, target: Target, row: Batch, u: Point, prior_precision: Point) -> Matrix:
         """Of the precision at u."""
-        decode = lambda u: self.autoencoder.model.decoder(target.code(u)[None])  # noqa: E731
+        model = self.autoencoder.model
+        decode = lambda u: model.predictive(row, target.space.code(u[None]))  # noqa: E731
         slopes = jax.jacfwd(lambda u: decode(u).mean[0])(u)
         variance = decode(u).variance[0]
         weight = jnp.where(variance > 0, 1 / jnp.where(variance > 0, variance, 1.0), 0.0)

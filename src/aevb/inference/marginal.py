@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float
 
-from aevb.models import LatentVariableModel
+from aevb.models import Model
 from aevb.objectives import Recognition
 from aevb.typing import PRNGKey
 
@@ -77,14 +77,14 @@ class MarginalMethod(Protocol):
     name: ClassVar[str]
 
     def __call__(
-        self, model: LatentVariableModel, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
+        self, model: Model, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
     ) -> MarginalEstimate:
         """The estimates; see `log_marginal`."""
         ...
 
 
 def log_marginal(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     x: Rows,
     key: PRNGKey,

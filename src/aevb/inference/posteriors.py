@@ -1,11 +1,9 @@
 """One door to p(z|x) of each row: as the recognition model gives it, optimized for the row, or by simulation."""
 
 import dataclasses
-from typing import cast
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
@@ -14,7 +12,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import Rows, Show, show_nothing
 from aevb.inference.refined import Refined
 from aevb.inference.sampled import HMC, sample_posterior
-from aevb.models import AmortizedPosterior, AutoEncoder
+from aevb.models import AutoEncoder
 from aevb.objectives import Recognition
 from aevb.typing import PRNGKey
 
@@ -93,10 +91,11 @@ def _from_recognition(
 @eqx.filter_jit
 def _summary(recognition: Recognition, batch: Batch, key: PRNGKey, n_draws: int) -> dict[str, Array]:
     def one_row(key: PRNGKey, row: Batch) -> dict[str, Array]:
-        q = cast(AmortizedPosterior, recognition(row))
+        q = recognition(row)
         z = jax.vmap(q.sample)(jax.random.split(key, n_draws))
-        found = {"mean": q.point_summary(), "sd": jnp.sqrt(jnp.asarray(q.distribution.variance)), "draws": z}
-        return {name: values[:, 0] if name == "draws" else values[0] for name, values in found.items()}
+        found = {"mean": q.summary(), "sd": q.spread(), "draws": z}
+        # The rows are the last axis before those of a code.
+        return {name: q.space.columns(codes)[..., 0, :] for name, codes in found.items()}
 
     return each_row(one_row, key, batch)
 

@@ -1,7 +1,6 @@
 """log p(x) by a sum over codes: those of a grid for up to three latents, or all of a model with few discrete ones."""
 
 import dataclasses
-import itertools
 import math
 from typing import ClassVar
 
@@ -10,14 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from numpyro.distributions import biject_to
 
 from aevb.batch import Batch, each_row, map_rows, row_keys
-from aevb.distributions import CategoricalCodes
 from aevb.errors import InvalidRecipeError
 from aevb.inference.grid import Box, find_box, integrate
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
-from aevb.models import LatentVariableModel
+from aevb.models import Model
 from aevb.objectives import Recognition
 from aevb.objectives.coordinates import Target
 from aevb.typing import PerRow, PRNGKey, Scalar, Tree
@@ -65,7 +62,7 @@ class Quadrature:
             raise InvalidRecipeError(f"a grid needs at least {2**13} points, not {self.most_points}")
 
     def __call__(
-        self, model: LatentVariableModel, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
+        self, model: Model, recognition: Recognition | None, x: Rows, key: PRNGKey, show: Show
     ) -> MarginalEstimate:
         """The values; see `aevb.inference.log_marginal`. The recognition model only helps the search.
 
@@ -92,7 +89,7 @@ class Quadrature:
         return MarginalEstimate(self.name, "none", log_p, np.zeros(len(x)), reliable, diagnostics)
 
     def _row(
-        self, model: LatentVariableModel, recognition: Recognition | None, row: Batch, key: PRNGKey
+        self, model: Model, recognition: Recognition | None, row: Batch, key: PRNGKey
     ) -> dict[str, Float[np.ndarray, " rows"]]:
         """The integral for a batch of one row."""
         starts = _starts(model, recognition, row, key)
@@ -101,7 +98,7 @@ class Quadrature:
         found = {"log_p": log_p, "numerical_error": error, "points": float(points)}
         return {name: np.array([value]) for name, value in found.items()}
 
-    def _refined(self, model: LatentVariableModel, row: Batch, box: Box) -> tuple[float, float, int]:
+    def _refined(self, model: Model, row: Batch, box: Box) -> tuple[float, float, int]:
         """The integral, its numerical error and the points of the last grid."""
         n = FIRST_GRID[box.dimensions]
         coarse, box = integrate(model, row, box, n)
@@ -119,9 +116,8 @@ def _doubled(tree: Tree) -> Tree:
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float64) if eqx.is_inexact_array(leaf) else leaf, tree)
 
 
-def _require_few_dimensions(model: LatentVariableModel) -> None:
-    prior = model.prior(model.example())
-    (n,) = biject_to(prior.support).inverse_shape(prior.event_shape)
+def _require_few_dimensions(model: Model) -> None:
+    n = model.space.n_dims
     if n > MOST_DIMENSIONS:
         raise InvalidRecipeError(
             f"quadrature takes at most {MOST_DIMENSIONS} latents, and this model has {n}: use importance sampling, "
@@ -129,32 +125,29 @@ def _require_few_dimensions(model: LatentVariableModel) -> None:
         )
 
 
-def _discrete_codes(model: LatentVariableModel) -> Float[np.ndarray, "codes width"] | None:
-    """All codes of a model whose codes are discrete; None for those of others.
+def _discrete_codes(model: Model) -> Float[np.ndarray, "codes columns"] | None:
+    """All codes of a model whose codes are discrete; None if they are continuous.
 
     Raises:
-        InvalidRecipeError: too many.
+        InvalidRecipeError: too many, or some discrete and some continuous.
     """
-    prior = model.prior(model.example())
-    if isinstance(prior, CategoricalCodes):
-        n_variables, n_categories = jnp.shape(prior.logits)[-2:]
-        values = np.eye(n_categories)
-    elif prior.support.is_discrete:
-        (n_variables,), n_categories = prior.event_shape, 2
-        values = np.array([[0.0], [1.0]])
-    else:
+    space = model.space
+    if space.is_continuous:
         return None
-    if n_categories**n_variables > MOST_CODES:
+    if space.n_codes is None:
         raise InvalidRecipeError(
-            f"quadrature sums over all codes, at most {MOST_CODES:,}, and this model has {n_categories}^{n_variables}: "
+            "quadrature takes codes that are all continuous or all discrete with known values: use importance sampling"
+        )
+    if space.n_codes > MOST_CODES:
+        raise InvalidRecipeError(
+            f"quadrature sums over all codes, at most {MOST_CODES:,}, and this model has {space.n_codes:,}: "
             "use importance sampling"
         )
-    chosen = np.array(list(itertools.product(range(n_categories), repeat=n_variables)))
-    return values[chosen].reshape(len(chosen), -1)
+    return space.enumerate()
 
 
 def _enumerated(
-    model: LatentVariableModel, batch: Batch, codes: Float[np.ndarray, "codes width"]
+    model: Model, batch: Batch, codes: Float[np.ndarray, "codes columns"]
 ) -> Float[np.ndarray, " batch"]:
     parts = []
     for start in range(0, len(codes), CODES_PER_BLOCK):
@@ -166,13 +159,11 @@ def _enumerated(
 
 
 @eqx.filter_jit
-def _log_sum(
-    model: LatentVariableModel, batch: Batch, codes: Float[Array, "codes width"], counts: Array
-) -> PerRow:
+def _log_sum(model: Model, batch: Batch, codes: Float[Array, "codes columns"], counts: Array) -> PerRow:
     """The log of the sum of p(x, z) over those codes that count, each decoded once for all rows."""
 
     def one_row(key: PRNGKey, row: Batch) -> Scalar:
-        z = codes[:, None]
+        z = model.space.from_columns(codes[:, None])
         log_joint = (model.log_likelihood(row, z) + model.log_prior(z, row))[:, 0]
         return jax.nn.logsumexp(jnp.where(counts, log_joint, -jnp.inf))
 
@@ -181,7 +172,7 @@ def _log_sum(
 
 @eqx.filter_jit
 def _starts(
-    model: LatentVariableModel, recognition: Recognition | None, row: Batch, key: PRNGKey
+    model: Model, recognition: Recognition | None, row: Batch, key: PRNGKey
 ) -> Float[Array, "starts dims"]:
     """Where climbs start: draws of p(z), and of q(z|x) where there is one."""
     target, (row_key,) = Target(model, row), row_keys(key, row)

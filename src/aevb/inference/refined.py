@@ -10,10 +10,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from aevb.batch import Batch, each_row
 from aevb.errors import InvalidRecipeError
-from aevb.models import AmortizedPosterior, AutoEncoder
-from aevb.models.encoders import Features
+from aevb.models import AutoEncoder, Posterior
 from aevb.objectives import SGVBA, SGVBB, Objective
-from aevb.typing import PRNGKey, Scalar
+from aevb.typing import PRNGKey, Scalar, Tree
 
 # Draws in which start and end are compared, in one block.
 CHOOSING_DRAWS = 32
@@ -65,25 +64,25 @@ class Refined(eqx.Module):
             )
         require_paths(self.autoencoder)
 
-    def __call__(self, batch: Batch) -> AmortizedPosterior:
+    def __call__(self, batch: Batch) -> Posterior:
         """The refined q(z|x) for the rows of a batch."""
         return self.autoencoder.posterior_of(self.features(batch), batch)
 
-    def features(self, batch: Batch) -> Features:
+    def features(self, batch: Batch) -> Tree:
         """Its unconstrained parameters, as `Encoder.features`."""
         return jax.tree.map(lambda h: h[:, 0], each_row(self._search, self.key, batch))
 
-    def _search(self, key: PRNGKey, row: Batch) -> Features:
+    def _search(self, key: PRNGKey, row: Batch) -> Tree:
         """The best parameters that are found for a batch of one row."""
         start = self.autoencoder.encoder.features(row)
         objective = bound_of(self.autoencoder, self.n_samples)
         search_key, choice_key = jax.random.split(key)
 
-        def loss(features: Features, key: PRNGKey) -> Scalar:
+        def loss(features: Tree, key: PRNGKey) -> Scalar:
             q = self.autoencoder.posterior_of(features, row)
             return -objective(key, self.autoencoder.model, q, row).value[0]
 
-        def step(i: Array, state: tuple[Features, optax.OptState]) -> tuple[Features, optax.OptState]:
+        def step(i: Array, state: tuple[Tree, optax.OptState]) -> tuple[Tree, optax.OptState]:
             features, moments = state
             slope = jax.grad(loss)(features, jax.random.fold_in(search_key, i))
             direction, moments = adam.update(slope, moments)
@@ -97,7 +96,7 @@ class Refined(eqx.Module):
         better = self._is_better(end, start, row, choice_key)
         return jax.tree.map(lambda new, old: jnp.where(better, new, old), end, start)
 
-    def _is_better(self, end: Features, start: Features, row: Batch, key: PRNGKey) -> Bool[Array, ""]:
+    def _is_better(self, end: Tree, start: Tree, row: Batch, key: PRNGKey) -> Bool[Array, ""]:
         """Whether the bound is higher at the end, in the same noise; never where it is not finite."""
         objective = bound_of(self.autoencoder, CHOOSING_DRAWS)
 
@@ -111,11 +110,8 @@ class Refined(eqx.Module):
 
 def bound_of(autoencoder: AutoEncoder, n_samples: int) -> Objective:
     """The evidence lower bound from this many draws, with the KL divergence in closed form where one is known."""
-    try:
-        eqx.filter_eval_shape(lambda: autoencoder.posterior(autoencoder.model.example()).kl())
-    except NotImplementedError:
-        return SGVBA(n_samples)
-    return SGVBB(n_samples)
+    posterior = eqx.filter_eval_shape(autoencoder.posterior, autoencoder.model.example())
+    return SGVBB(n_samples) if posterior.closed else SGVBA(n_samples)
 
 
 def require_paths(autoencoder: AutoEncoder) -> None:
@@ -126,6 +122,6 @@ def require_paths(autoencoder: AutoEncoder) -> None:
     """
     if not eqx.filter_eval_shape(autoencoder.posterior, autoencoder.model.example()).is_reparameterized:
         raise InvalidRecipeError(
-            f"a posterior is refined along the gradient of its draws, and {autoencoder.encoder.family} codes are "
-            "discrete, without one: use the posterior as trained (amortized)"
+            "a posterior is refined along the gradient of its draws, and those of discrete codes have none: use the "
+            "posterior as trained (amortized)"
         )

@@ -15,7 +15,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.hmc import Kernel, begin, effective_draws, robust_variance, split_r_hat
 from aevb.inference.chains import BLOCK_ROWS, CHUNK, Ticks, chunks
 from aevb.inference.marginal import Rows, Show, show_nothing
-from aevb.models import LatentVariableModel
+from aevb.models import Model
 from aevb.objectives import Recognition
 from aevb.objectives.coordinates import Target, require_continuous
 from aevb.typing import PRNGKey
@@ -100,7 +100,7 @@ class PosteriorSamples:
 
 
 def sample_posterior(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     x: Rows,
     key: PRNGKey,
@@ -127,7 +127,7 @@ def sample_posterior(
 
 
 def run_chains(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     x: Rows,
     key: PRNGKey,
@@ -167,7 +167,7 @@ class _State(eqx.Module):
 
 
 def _block(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     batch: Batch,
     key: PRNGKey,
@@ -198,7 +198,7 @@ def _block(
 
 @eqx.filter_jit
 def _start(
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition | None,
     batch: Batch,
     key: PRNGKey,
@@ -222,7 +222,7 @@ def _start(
 
 @eqx.filter_jit
 def _warm_up(
-    model: LatentVariableModel, batch: Batch, key: PRNGKey, state: _State, first: Array, last: Array, n: Array
+    model: Model, batch: Batch, key: PRNGKey, state: _State, first: Array, last: Array, n: Array
 ) -> _State:
     """Transitions `first` to `last` of `n`: the step size in all, the mass matrix from the second and third quarter."""
 
@@ -260,7 +260,7 @@ def _variance(sums: Float[Array, "3 dims"], otherwise: Float[Array, " dims"]) ->
 
 @eqx.filter_jit
 def _sample(
-    model: LatentVariableModel, batch: Batch, key: PRNGKey, state: _State, first: Array
+    model: Model, batch: Batch, key: PRNGKey, state: _State, first: Array
 ) -> tuple[_State, dict[str, Array]]:
     """`CHUNK` transitions, and the draws, shape `(rows, draws, chains, ...)`."""
 
@@ -269,7 +269,7 @@ def _sample(
 
         def step(state: _State, t: Array) -> tuple[_State, dict[str, Array]]:
             u, log_joint, acceptance = _transition(key, t, target.log_joint, state)
-            drawn = {"u": u, "z": jax.vmap(target.code)(u), "log_joint": log_joint}
+            drawn = {"u": u, "z": target.space.columns(target.code(u)), "log_joint": log_joint}
             return _State(u, state.kernel, state.sums), {**drawn, "acceptance": jnp.mean(acceptance)}
 
         return jax.lax.scan(step, state, first + jnp.arange(CHUNK))

@@ -145,9 +145,11 @@ def _begin(
     def one_row(key: PRNGKey, row: Batch) -> _Work:
         q = recognition(row)
         z = q.sample(key)
-        near = observation.rest(row, z[None]).mean[0, 0]
+        near = observation.rest(row, z).mean[0]
         proposal = Widened.of(observation.model, q, row, prior_share)
-        return _Work(proposal, Sums.none(near.astype(row.x.dtype), n_draws, z.shape[-1]))
+        sums = Sums.none(near.astype(row.x.dtype), n_draws, observation.model.space.width)
+        # The prior, the same for all rows, is put back when it is used.
+        return _Work(dataclasses.replace(proposal, prior=None), sums)
 
     return each_row(one_row, key, batch)
 
@@ -181,7 +183,8 @@ def _advance(
     """The sums with the samples of blocks `first` to `last` added, and what they say."""
 
     def one_row(key: PRNGKey, row: Batch, work: _Work) -> tuple[Sums, Found]:
-        proposal = work.proposal
+        space = observation.model.space
+        proposal = dataclasses.replace(work.proposal, prior=observation.model.prior_of(row))
 
         def add_block(block: Array, sums: Sums) -> Sums:
             sample_key, keep_key = jax.random.split(jax.random.fold_in(key, block))
@@ -190,12 +193,20 @@ def _advance(
             counts = block * BLOCK_SAMPLES + jnp.arange(BLOCK_SAMPLES) < n_samples
             p = observation.rest(row, z)
             return sums.added(
-                jnp.where(counts, log_w, -jnp.inf), p.mean[:, 0], p.variance[:, 0], z[:, 0], keep_key
+                jnp.where(counts, log_w, -jnp.inf),
+                p.mean[:, 0],
+                p.variance[:, 0],
+                space.columns(z)[:, 0],
+                keep_key,
             )
 
         sums = jax.lax.fori_loop(first, last, add_block, work.sums)
         x_key = jax.random.fold_in(key, 2**31)  # of no block
-        draws = observation.rest(row, sums.kept.z[:, None]).sample(x_key)[:, 0].astype(row.x.dtype)
+        draws = (
+            observation.rest(row, space.from_columns(sums.kept.z[:, None]))
+            .sample(x_key)[:, 0]
+            .astype(row.x.dtype)
+        )
         n_drawn = jnp.minimum(last * BLOCK_SAMPLES, n_samples)
         return sums, _found(sums, draws, observation.known(row)[0], n_drawn, tolerance)
 

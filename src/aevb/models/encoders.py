@@ -1,7 +1,5 @@
 """Recognition models q(z|x)."""
 
-from abc import abstractmethod
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,37 +7,39 @@ from jaxtyping import Array, Float
 
 from aevb.batch import Batch
 from aevb.distributions import Distribution
-from aevb.models.conditional import Conditional, output_width
+from aevb.models.codes import AmortizedPosterior
+from aevb.models.conditional import output_width
 from aevb.models.heads import head
 from aevb.models.likelihoods import LIKELIHOODS, Likelihood
+from aevb.models.model import Model
+from aevb.models.recognition import RecognitionModel
 from aevb.networks import Initialization, Linear, Network
 from aevb.typing import Inputs, PRNGKey
 
 Features = dict[str, Float[Array, "batch ..."]]
 
 
-class RecognitionModel(Conditional):
-    """q(z|x), in two steps: from rows to unconstrained parameters of a family, and from these to distributions."""
+class FamilyRecognition(RecognitionModel):
+    """q(z|x) of a family in `aevb.distributions.FAMILIES`, for models with one site of codes."""
 
     family: eqx.AbstractVar[str]
     n_categories: eqx.AbstractVar[int]
-    sees_mask: eqx.AbstractVar[bool]
-
-    @abstractmethod
-    def features(self, batch: Batch) -> Features:
-        """Unconstrained parameters of q(z|x), shape `(batch, ...)` each."""
 
     def build(self, features: Features) -> Distribution:
-        """q(z|x) from its unconstrained parameters."""
+        """q(z|x) from its unconstrained parameters, batch shape `(batch,)` and event shape `(code width,)`."""
         layers = head(self.family, self.n_categories)
         return layers.build(*(features[name] for name in layers.features))
 
+    def posterior(self, features: Features, batch: Batch, model: Model) -> AmortizedPosterior:
+        """q(z|x), with what its divergence from the model's prior needs."""
+        return AmortizedPosterior(self.build(features), model.prior_of(batch), self.family)
+
     def __call__(self, batch: Batch) -> Distribution:
-        """q(z|x) of batch shape `(batch,)` and event shape `(code width,)`."""
+        """q(z|x) as one of NumPyro's distributions."""
         return self.build(self.features(batch))
 
 
-class Encoder(RecognitionModel):
+class Encoder(FamilyRecognition):
     """q(z|x): a network, and a linear head for each parameter of a family of distributions.
 
     With the family `gaussian` q(z|x) = N(mu(x), diag(sigma^2(x))) (Kingma & Welling 2014, equation 9 and
@@ -62,7 +62,7 @@ class Encoder(RecognitionModel):
     heads: dict[str, Linear]
     family: str = eqx.field(static=True)
     n_categories: int = eqx.field(static=True)
-    sees_mask: bool = eqx.field(static=True)
+    mask_is_input: bool = eqx.field(static=True)
     likelihood: Likelihood
 
     def __init__(
@@ -88,8 +88,13 @@ class Encoder(RecognitionModel):
         }
         self.family = family
         self.n_categories = n_categories
-        self.sees_mask = sees_mask
+        self.mask_is_input = sees_mask
         self.likelihood = likelihood
+
+    @property
+    def sees_mask(self) -> bool:
+        """Whether the network is told which values are missing."""
+        return self.mask_is_input
 
     def features(self, batch: Batch) -> Features:
         """What the heads' linear layers give, shape `(batch, ...)` each: unconstrained parameters of q(z|x)."""
@@ -98,7 +103,7 @@ class Encoder(RecognitionModel):
 
     def _inputs(self, batch: Batch) -> Inputs:
         inputs = self.likelihood.inputs(batch.observed, batch.mask)
-        if not self.sees_mask:
+        if not self.mask_is_input:
             return inputs
         mask = jnp.ones_like(batch.x) if batch.mask is None else batch.mask.astype(batch.x.dtype)
         return jnp.concatenate([inputs, mask], axis=-1)

@@ -16,7 +16,6 @@ from aevb.distributions import Distribution, LogitBernoulli, LogVarianceNormal
 from aevb.errors import InvalidRecipeError
 from aevb.models.conditional import Conditional
 from aevb.models.decoders import AnyDecoder
-from aevb.models.latent_variable_model import LatentVariableModel
 from aevb.models.likelihoods import Likelihood
 from aevb.typing import Codes, Mask, PRNGKey, Rows
 
@@ -178,14 +177,3 @@ class NoisyDecoder(Conditional):
     def __call__(self, z: Codes) -> Distribution:
         """p(y|z), one distribution per feature."""
         return self.noise.observed(self.decoder(z))
-
-
-def seen_through(noise: Noise | None, model: LatentVariableModel) -> LatentVariableModel:
-    """The model of what is observed through noise, p(z) p(y|z); without noise the model itself.
-
-    Raises:
-        InvalidRecipeError: the noise has no closed form with the model's likelihood.
-    """
-    if noise is None:
-        return model
-    return eqx.tree_at(lambda m: m.decoder, model, NoisyDecoder(model.decoder, noise))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch
-from aevb.models.encoders import Features, RecognitionModel
+from aevb.models.encoders import FamilyRecognition, Features
 from aevb.models.heads import head
 
 # Every step moves a network's weights, but a row's numbers only when the row comes by, and then with the gradient of a
@@ -14,7 +14,7 @@ from aevb.models.heads import head
 STEP = 30.0
 
 
-class RowTable(RecognitionModel):
+class RowTable(FamilyRecognition):
     """q(z|x_i) = q(z; phi_i) with parameters phi_i of each training row's own (Jordan et al. 1999).
 
     What amortized inference replaces by a function of x (Kingma & Welling 2014, section 2.1). All rows start where
@@ -31,14 +31,17 @@ class RowTable(RecognitionModel):
     rows: dict[str, Float[Array, "rows width"]]
     family: str = eqx.field(static=True)
     n_categories: int = eqx.field(static=True)
-    sees_mask: bool = eqx.field(static=True)
 
     def __init__(self, n_rows: int, n_latents: int, family: str = "gaussian", n_categories: int = 10):
         layers = head(family, n_categories)
         self.rows = {name: jnp.zeros((n_rows, layers.width(name, n_latents))) for name in layers.features}
         self.family = family
         self.n_categories = n_categories
-        self.sees_mask = False  # it sees nothing of a row but its number
+
+    @property
+    def is_per_row(self) -> bool:
+        """Whether it holds parameters of each training row's own: yes."""
+        return True
 
     def features(self, batch: Batch) -> Features:
         """The parameters of the rows whose numbers the batch has; zeros where it has none."""

@@ -17,7 +17,7 @@ import safetensors.numpy
 
 from aevb.batch import Batch
 from aevb.errors import InvalidModelFileError
-from aevb.models.latent_variable_model import AutoEncoder
+from aevb.models.auto_encoder import AutoEncoder
 from aevb.models.structure import CLASSES, describe, rebuild
 from aevb.storage import existing_folder, write_folder
 

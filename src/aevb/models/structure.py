@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from aevb.errors import UnsavableNetworkError
+from aevb.models.auto_encoder import AutoEncoder
 from aevb.models.bayesian import BayesianDecoder
 from aevb.models.constant import Constant
 from aevb.models.decoders import Decoder
 from aevb.models.encoders import Encoder
-from aevb.models.latent_variable_model import AutoEncoder, LatentVariableModel
+from aevb.models.latent_variable_model import LatentVariableModel
 from aevb.models.likelihoods import LIKELIHOODS
 from aevb.models.priors import Prior
 from aevb.models.row_table import RowTable

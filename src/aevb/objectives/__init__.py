@@ -4,9 +4,7 @@ from aevb.objectives.baselines import Baseline, LearnedBaseline, LeaveOneOut, Mo
 from aevb.objectives.bound import (
     ELBO,
     Bound,
-    DiscretePosterior,
     Objective,
-    Posterior,
     Recognition,
     row_bounds,
 )
@@ -29,7 +27,6 @@ __all__ = [
     "Baseline",
     "Bound",
     "Concrete",
-    "DiscretePosterior",
     "ExactEM",
     "FullVariationalBayes",
     "ImportanceWeighted",
@@ -40,7 +37,6 @@ __all__ = [
     "MovingAverage",
     "NoBaseline",
     "Objective",
-    "Posterior",
     "Recognition",
     "Reconstruction",
     "Renyi",

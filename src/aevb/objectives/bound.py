@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -11,49 +11,10 @@ from jaxtyping import Array, Float
 
 from aevb.batch import Batch, each_row, map_rows
 from aevb.errors import InvalidRecipeError
-from aevb.models import AutoEncoder, LatentVariableModel
-from aevb.typing import Codes, PerRow, PRNGKey, Scalar
+from aevb.models import AutoEncoder, Model, Posterior
+from aevb.typing import PerRow, PRNGKey, Scalar
 
 ELBO = "evidence lower bound"
-
-
-@runtime_checkable
-class Posterior(Protocol):
-    """What an objective needs of a posterior, whatever it is: an encoder's output, free parameters, a chain.
-
-    It is to be a tree of arrays to JAX, as an `equinox.Module` is: some objectives stop the gradient of a copy.
-    """
-
-    @property
-    def is_reparameterized(self) -> bool:
-        """Whether `sample` is differentiable in the posterior's parameters."""
-        ...
-
-    @property
-    def support_moves(self) -> bool:
-        """Whether the set of possible z depends on them, which makes score functions wrong."""
-        ...
-
-    def sample(self, key: PRNGKey) -> Codes:
-        """One draw of z per row."""
-        ...
-
-    def log_prob(self, z: Codes) -> PerRow:
-        """log q(z|x) at any z."""
-        ...
-
-    def kl(self) -> PerRow:
-        """KL(q(z|x) || p(z))."""
-        ...
-
-
-@runtime_checkable
-class DiscretePosterior(Posterior, Protocol):
-    """What the Concrete relaxation needs on top."""
-
-    def relaxed(self, key: PRNGKey, temperature: float) -> tuple[Codes, Codes]:
-        """A relaxed draw of z per row, differentiable in the posterior's parameters, and the discrete z it relaxes."""
-        ...
 
 
 class Bound(eqx.Module):
@@ -140,7 +101,7 @@ class Objective(eqx.Module):
         """What a trained model is judged by: this objective, but for those that are of use in training only."""
         return self
 
-    def prepared(self, key: PRNGKey, model: LatentVariableModel, batch: Batch) -> "Objective":
+    def prepared(self, key: PRNGKey, model: Model, batch: Batch) -> "Objective":
         """The objective as it goes into the `steps_per_batch` steps on a minibatch."""
         return self
 
@@ -156,7 +117,7 @@ class Objective(eqx.Module):
         return self
 
     @abstractmethod
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row of the batch."""
 
 
@@ -166,7 +127,7 @@ Recognition: TypeAlias = Callable[[Batch], Posterior]
 
 def row_bounds(
     objective: Objective,
-    model: LatentVariableModel,
+    model: Model,
     recognition: Recognition,
     x: Float[np.ndarray, "rows features"],
     key: PRNGKey,
@@ -192,7 +153,7 @@ def row_bounds(
 
 @eqx.filter_jit
 def _block_bounds(
-    objective: Objective, model: LatentVariableModel, recognition: Recognition, batch: Batch, key: PRNGKey
+    objective: Objective, model: Model, recognition: Recognition, batch: Batch, key: PRNGKey
 ) -> dict[str, Float[Array, " batch"]]:
     def one_row(key: PRNGKey, row: Batch) -> dict[str, Float[Array, ""]]:
         bound = objective(key, model, recognition(row), row)

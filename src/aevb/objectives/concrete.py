@@ -7,8 +7,8 @@ import jax.numpy as jnp
 
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, DiscretePosterior, Objective, Posterior
+from aevb.models import Model, Posterior, total
+from aevb.objectives.bound import Bound, Objective
 from aevb.objectives.draws import draw_keys, elbo, over_draws
 from aevb.objectives.requirements import require_closed_kl, require_draws
 from aevb.typing import PerRow, PRNGKey
@@ -50,22 +50,21 @@ class Concrete(Objective):
 
     def check(self, posterior: Posterior) -> None:
         """Refuse codes that are not discrete, and a divergence without a closed form."""
-        if posterior.is_reparameterized or not isinstance(posterior, DiscretePosterior):
+        if posterior.is_reparameterized:
             raise InvalidRecipeError(
                 "Concrete relaxes discrete codes, and those of this posterior are continuous: use the objective "
                 "sgvb-b or sgvb-a, or the posterior bernoulli or categorical"
             )
         require_closed_kl(self, posterior, instead="score-function")
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row, of discrete codes, and the relaxed objective as its surrogate."""
-        assert isinstance(posterior, DiscretePosterior)
 
-        def reconstructions(key: PRNGKey) -> tuple[PerRow, PerRow]:
+        def terms(key: PRNGKey) -> tuple[PerRow, PerRow, PerRow]:
             z_relaxed, z = posterior.relaxed(key, self.temperature)
-            return model.log_likelihood(batch, z_relaxed), model.log_likelihood(batch, z)
+            divergence = total(posterior.divergence(z))
+            return model.log_likelihood(batch, z_relaxed), model.log_likelihood(batch, z), divergence
 
-        relaxed, discrete = over_draws(reconstructions, draw_keys(key, self.n_samples))
-        kl = posterior.kl()
+        relaxed, discrete, kl = over_draws(terms, draw_keys(key, self.n_samples))
         bound = elbo(discrete, kl)
-        return Bound(bound.value, bound.parts, surrogate=jnp.mean(relaxed, axis=0) - kl)
+        return Bound(bound.value, bound.parts, surrogate=jnp.mean(relaxed - kl, axis=0))

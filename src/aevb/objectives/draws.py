@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, Posterior
+from aevb.models import Model, Posterior
+from aevb.models.codes import Parts
+from aevb.objectives.bound import Bound
 from aevb.typing import Codes, PerRow, PRNGKey, Tree
 
 PerDraw = Float[Array, "draws batch"]
@@ -57,13 +58,28 @@ def draw(posterior: Posterior, key: PRNGKey, n_draws: int) -> Codes:
     return over_draws(posterior.sample, draw_keys(key, n_draws))
 
 
-def log_densities(model: LatentVariableModel, posterior: Posterior, batch: Batch, z: Codes) -> LogDensities:
+def log_densities(model: Model, posterior: Posterior, batch: Batch, z: Codes) -> LogDensities:
     """The log densities at draws `z`, shape `(draws, batch, latents)`."""
 
     def one(z: Codes) -> tuple[PerRow, PerRow, PerRow]:
         return model.log_likelihood(batch, z), model.log_prior(z, batch), posterior.log_prob(z)
 
     return LogDensities(*over_draws(one, z))
+
+
+def divergence(model: Model, posterior: Posterior, batch: Batch, z: Codes) -> Parts:
+    """KL(q(z|x) || p(z)) by site and latent: in closed form if there is one, else log q - log p at draws `z`.
+
+    If q and p do not split into the same latents, there is one part.
+    """
+    if posterior.closed:
+        parts = posterior.divergence(z)
+        samples = jax.eval_shape(posterior.log_prob, z).shape
+        return {name: jnp.broadcast_to(part, (*samples, part.shape[-1])) for name, part in parts.items()}
+    own, prior = posterior.log_prob_by_part(z), model.prior_of(batch).log_prob_by_part(z)
+    if jax.tree.map(jnp.shape, own) == jax.tree.map(jnp.shape, prior):
+        return jax.tree.map(jnp.subtract, own, prior)
+    return {"z": (posterior.log_prob(z) - model.log_prior(z, batch))[..., None]}
 
 
 def elbo(reconstruction: PerDraw, kl: PerDraw | PerRow) -> Bound:

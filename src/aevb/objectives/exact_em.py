@@ -2,9 +2,9 @@
 
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.models import LIKELIHOODS, AutoEncoder, Decoder, Encoder, LatentVariableModel
+from aevb.models import LIKELIHOODS, AutoEncoder, Decoder, Encoder, LatentVariableModel, Model, Posterior
 from aevb.networks import MLP
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.objectives.bound import Bound, Objective
 from aevb.objectives.sgvb import SGVBB
 from aevb.typing import PRNGKey
 
@@ -27,7 +27,7 @@ class ExactEM(Objective):
     def check(self, posterior: Posterior) -> None:
         """Nothing to refuse in a posterior alone; see `require_linear`."""
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The evidence lower bound on each row."""
         return SGVBB()(key, model, posterior, batch)
 
@@ -38,14 +38,16 @@ def require_linear(autoencoder: AutoEncoder) -> None:
     Raises:
         InvalidRecipeError: with what is needed.
     """
-    decoder, encoder = autoencoder.model.decoder, autoencoder.encoder
+    model, encoder = autoencoder.model, autoencoder.encoder
+    decoder = getattr(model, "decoder", None)
     linear = (
-        isinstance(decoder, Decoder)
+        isinstance(model, LatentVariableModel)
+        and isinstance(decoder, Decoder)
         and decoder.likelihood in LINEAR
         and isinstance(encoder, Encoder)
         and all(isinstance(part.network, MLP) and not part.network.layers for part in (decoder, encoder))
     )
-    if not linear or encoder.family != "gaussian" or autoencoder.model.prior.family != "gaussian":  # pyright: ignore[reportAttributeAccessIssue]
+    if not linear or encoder.family != "gaussian" or model.prior.family != "gaussian":  # pyright: ignore[reportAttributeAccessIssue]
         raise InvalidRecipeError(
             "exact EM is for linear-Gaussian models: set likelihood to gaussian-diagonal (factor analysis) or "
             "gaussian-isotropic (probabilistic PCA), hidden to none, and leave posterior and prior Gaussian"

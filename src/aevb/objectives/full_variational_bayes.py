@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.models import BayesianDecoder, LatentVariableModel
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.models import Model, Posterior
+from aevb.objectives.bound import Bound, Objective
 from aevb.objectives.draws import draw_keys, over_draws
 from aevb.objectives.requirements import require_draws
 from aevb.objectives.wrapper import Wrapper
@@ -56,17 +56,17 @@ class FullVariationalBayes(Wrapper):
         """The wrapped objective: an evaluated model has its weights."""
         return self.objective.evaluated
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The wrapped objective's bound, averaged over draws of the weights."""
-        decoder = model.decoder
-        if not isinstance(decoder, BayesianDecoder):
+        divergence = model.weight_divergence
+        if divergence is None:
             return self.objective(key, model, posterior, batch)
 
         def at_draw(key: PRNGKey) -> Bound:
             weight_key, key = jax.random.split(key)
-            bound = self.objective(key, model.with_decoder(decoder.draw(weight_key)), posterior, batch)
+            bound = self.objective(key, model.with_weights(weight_key), posterior, batch)
             return jax.tree.map(jnp.asarray, bound)
 
         bounds = over_draws(at_draw, draw_keys(key, self.n_samples))
         bound: Bound = jax.tree.map(lambda terms: jnp.mean(terms, axis=0), bounds)
-        return dataclasses.replace(bound, global_term=bound.global_term - decoder.kl())
+        return dataclasses.replace(bound, global_term=bound.global_term - divergence)

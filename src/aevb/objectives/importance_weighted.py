@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.models import Model, Posterior
+from aevb.objectives.bound import Bound, Objective
 from aevb.objectives.draws import PerDraw, draw, log_densities, stopped
 from aevb.objectives.requirements import require_draws, require_fixed_support
 from aevb.typing import Codes, PerRow, PRNGKey
@@ -67,7 +67,7 @@ class ImportanceWeighted(Objective):
         if self.gradient != "plain":
             require_fixed_support(self, posterior)
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row."""
         z = draw(posterior, key, self.n_samples)
         q = posterior if self.gradient == "plain" else stopped(posterior)
@@ -121,7 +121,7 @@ class Renyi(Objective):
         """Not known for alpha < 0 and K > 1."""
         return self.alpha >= 0 or self.n_samples == 1
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The value of each row; parts as in `ImportanceWeighted`."""
         z = draw(posterior, key, self.n_samples)
         log_p = log_densities(model, posterior, batch, z)

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from aevb.batch import Batch
-from aevb.models import AutoEncoder, LatentVariableModel, learned
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.models import AutoEncoder, Model, Posterior, learned
+from aevb.objectives.bound import Bound, Objective
 from aevb.objectives.wrapper import Wrapper
 from aevb.typing import PRNGKey, Scalar
 
@@ -35,7 +35,7 @@ class MaximumAPosteriori(Wrapper):
         """With what the wrapped objective is evaluated by."""
         return MaximumAPosteriori(self.objective.evaluated)
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The wrapped objective's bound, with log p(theta) in its global term."""
         return _with(self.objective(key, model, posterior, batch), log_normal_prior(model))
 

@@ -3,16 +3,16 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from aevb.batch import Batch
 from aevb.hmc import Chain, Kernel, begin
-from aevb.models import AutoEncoder, Constant, LatentVariableModel
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.models import AutoEncoder, Constant, Model, Posterior
+from aevb.objectives.bound import Bound, Objective
 from aevb.objectives.coordinates import Point, Target, require_continuous
 from aevb.objectives.requirements import require_draws
 from aevb.objectives.sgvb import SGVBA
-from aevb.typing import PerRow, PRNGKey, Scalar
+from aevb.typing import Codes, PerRow, PRNGKey, Scalar
 
 ACCEPTANCE = 0.9
 # How far the logarithm of the step moves per minibatch and unit of acceptance: a tenth too low shortens it by 5%.
@@ -48,7 +48,7 @@ class MonteCarloEM(Objective):
 
     def __init__(
         self,
-        model: LatentVariableModel,
+        model: Model,
         n_rows: int,
         *,
         key: PRNGKey,
@@ -112,7 +112,7 @@ class MonteCarloEM(Objective):
     def check(self, posterior: Posterior) -> None:
         """Chains need no q(z|x); of discrete codes there are none."""
 
-    def prepared(self, key: PRNGKey, model: LatentVariableModel, batch: Batch) -> "MonteCarloEM":
+    def prepared(self, key: PRNGKey, model: Model, batch: Batch) -> "MonteCarloEM":
         """With the chains of these rows moved, and the step size adapted."""
         index = self._rows(batch)
         kernel = Kernel(self.log_step.value, jnp.ones(self.chains.value.shape[1]), self.n_leapfrog)
@@ -139,16 +139,13 @@ class MonteCarloEM(Objective):
     def for_training(self, key: PRNGKey, autoencoder: AutoEncoder, batch: Batch) -> Bound:
         """log p(x, z) at the chains of these rows."""
         model = autoencoder.model
-        codes = jax.vmap(lambda row, u: Target(model, row).code(u))
-        return self._complete_data(model, batch, codes(batch.rows, self.chains.value[self._rows(batch)]))
+        return self._complete_data(model, batch, model.space.code(self.chains.value[self._rows(batch)]))
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """log p(x, z) at a draw of the posterior, for rows that have no chain."""
         return self._complete_data(model, batch, posterior.sample(key))
 
-    def _complete_data(
-        self, model: LatentVariableModel, batch: Batch, z: Float[Array, "batch latents"]
-    ) -> Bound:
+    def _complete_data(self, model: Model, batch: Batch, z: Codes) -> Bound:
         likelihood, log_prior = model.log_likelihood(batch, z), model.log_prior(z, batch)
         parts: dict[str, PerRow] = {"reconstruction": likelihood, "kl": -log_prior}
         return Bound(likelihood + log_prior, parts, surrogate=likelihood + log_prior)

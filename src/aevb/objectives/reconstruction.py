@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.models import Model, Posterior
+from aevb.objectives.bound import Bound, Objective
 from aevb.objectives.sgvb import SGVBA
 from aevb.typing import PRNGKey
 
@@ -42,7 +42,7 @@ class Reconstruction(Objective):
         """The evidence lower bound, which says how little the model is a density."""
         return SGVBA()
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The log-likelihood of each row at its code."""
-        value = model.log_likelihood(batch, posterior.point_summary())  # pyright: ignore[reportAttributeAccessIssue]
+        value = model.log_likelihood(batch, posterior.summary())
         return Bound(value, {"reconstruction": value, "kl": jnp.zeros_like(value)}, surrogate=value)

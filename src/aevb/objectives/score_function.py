@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel
+from aevb.models import Model, Posterior
 from aevb.objectives.baselines import Baseline, NoBaseline
-from aevb.objectives.bound import Bound, Posterior
+from aevb.objectives.bound import Bound
 from aevb.objectives.draws import draw, log_densities, stopped
 from aevb.objectives.evidence_lower_bound import EvidenceLowerBound
 from aevb.objectives.requirements import require_draws, require_fixed_support
@@ -43,7 +43,7 @@ class ScoreFunction(EvidenceLowerBound):
         """With the baseline's running statistics brought up to date."""
         return eqx.tree_at(lambda o: o.baseline, self, self.baseline.updated(batch, bound.value))
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row; value and parts are those of `SGVBA`."""
         z = draw(stopped(posterior), key, self.n_samples)
         log_p = log_densities(model, posterior, batch, z)

@@ -1,8 +1,8 @@
 """The two SGVB estimators of the evidence lower bound (Kingma & Welling 2014, section 2.3)."""
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, Posterior
+from aevb.models import Model, Posterior, total
+from aevb.objectives.bound import Bound
 from aevb.objectives.draws import draw, draw_keys, elbo, log_densities, over_draws
 from aevb.objectives.evidence_lower_bound import EvidenceLowerBound
 from aevb.objectives.requirements import require_closed_kl
@@ -19,7 +19,7 @@ class SGVBA(EvidenceLowerBound):
         InvalidRecipeError: `n_samples` under 1.
     """
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row; its `kl` part is a sample of log q(z|x) - log p(z)."""
         z = draw(posterior, key, self.n_samples)
         return log_densities(model, posterior, batch, z).bound()
@@ -40,14 +40,15 @@ class SGVBB(EvidenceLowerBound):
         super().check(posterior)
         require_closed_kl(self, posterior, instead="sgvb-a")
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row.
 
         Raises:
             NotImplementedError: where the divergence has no closed form; sgvb-a needs none.
         """
 
-        def reconstruction(key: PRNGKey) -> PerRow:
-            return model.log_likelihood(batch, posterior.sample(key))
+        def terms(key: PRNGKey) -> tuple[PerRow, PerRow]:
+            z = posterior.sample(key)
+            return model.log_likelihood(batch, z), total(posterior.divergence(z))
 
-        return elbo(over_draws(reconstruction, draw_keys(key, self.n_samples)), posterior.kl())
+        return elbo(*over_draws(terms, draw_keys(key, self.n_samples)))

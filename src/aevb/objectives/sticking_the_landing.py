@@ -1,8 +1,8 @@
 """Sticking the landing: a pathwise gradient without the score of q."""
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, Posterior
+from aevb.models import Model, Posterior
+from aevb.objectives.bound import Bound
 from aevb.objectives.draws import draw, log_densities, stopped
 from aevb.objectives.evidence_lower_bound import EvidenceLowerBound
 from aevb.objectives.requirements import require_fixed_support
@@ -28,7 +28,7 @@ class StickingTheLanding(EvidenceLowerBound):
         super().check(posterior)
         require_fixed_support(self, posterior)
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row; its value is that of `SGVBA`."""
         z = draw(posterior, key, self.n_samples)
         return log_densities(model, stopped(posterior), batch, z).bound()

@@ -6,16 +6,15 @@ from typing import Literal, get_args
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.models import AutoEncoder, LatentVariableModel
-from aevb.objectives.bound import ELBO, Bound, Objective, Posterior
-from aevb.objectives.coordinates import has_equal_support, is_continuous
+from aevb.models import AutoEncoder, Model, Posterior
+from aevb.objectives.bound import ELBO, Bound, Objective
+from aevb.objectives.coordinates import has_equal_support
 from aevb.objectives.draws import draw, draw_keys, log_densities, over_draws, stopped
 from aevb.objectives.requirements import require_draws, require_fixed_support
-from aevb.typing import PerRow, PRNGKey
+from aevb.typing import Codes, PerRow, PRNGKey
 
 Dreams = Literal["sampled", "means"]
 
@@ -27,7 +26,7 @@ def require_dreams_covered(autoencoder: AutoEncoder) -> None:
         InvalidRecipeError: the supports of q(z|x) and of the prior differ.
     """
     model = autoencoder.model
-    if is_continuous(model) and not has_equal_support(model, autoencoder.posterior):
+    if model.space.is_continuous and not has_equal_support(model, autoencoder.posterior):
         raise InvalidRecipeError(
             "wake-sleep fits q(z|x) to codes drawn from the prior, and the supports of the two differ: choose a "
             "posterior and a prior of the same family, or another objective"
@@ -81,7 +80,7 @@ class WakeSleep(Objective):
         """Refuse a support that moves with the parameters of q: a dream's code may lie outside."""
         require_fixed_support(self, posterior)
 
-    def __call__(self, key: PRNGKey, model: LatentVariableModel, posterior: Posterior, batch: Batch) -> Bound:
+    def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The evidence lower bound on each row, its surrogate that of the wake phase."""
         z = draw(stopped(posterior), key, self.n_samples)
         log_p = log_densities(model, stopped(posterior), batch, z)
@@ -99,13 +98,11 @@ class WakeSleep(Objective):
 
     def _sleep(self, key: PRNGKey, autoencoder: AutoEncoder, batch: Batch) -> PerRow:
         """log q(z|x) of one dream per row."""
-        z, x = stopped(self._dream(key, autoencoder.model, batch))
-        return autoencoder.posterior(dataclasses.replace(batch, x=x)).log_prob(z)
+        z, dream = stopped(self._dream(key, autoencoder.model, batch))
+        return autoencoder.posterior(dream).log_prob(z)
 
-    def _dream(
-        self, key: PRNGKey, model: LatentVariableModel, batch: Batch
-    ) -> tuple[Float[Array, "batch ..."], Float[Array, "batch features"]]:
-        if self.dreams == "sampled":
-            return model.simulate(key, batch)
-        z = model.prior(batch).sample(key, (batch.n_rows,))
-        return z, jnp.asarray(model.decoder(z).mean)
+    def _dream(self, key: PRNGKey, model: Model, batch: Batch) -> tuple[Codes, Batch]:
+        z, dream = model.simulate(key, batch)
+        if self.dreams == "means":
+            dream = dataclasses.replace(batch, x=jnp.asarray(model.predictive(batch, z).mean))
+        return z, dream

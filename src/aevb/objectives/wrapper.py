@@ -3,8 +3,8 @@
 import equinox as eqx
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel
-from aevb.objectives.bound import Bound, Objective, Posterior
+from aevb.models import Model, Posterior
+from aevb.objectives.bound import Bound, Objective
 from aevb.typing import PRNGKey
 
 
@@ -52,7 +52,7 @@ class Wrapper(Objective):
         """Refuse what the wrapped objective refuses."""
         self.objective.check(posterior)
 
-    def prepared(self, key: PRNGKey, model: LatentVariableModel, batch: Batch) -> "Wrapper":
+    def prepared(self, key: PRNGKey, model: Model, batch: Batch) -> "Wrapper":
         """The wrapped objective, prepared."""
         return eqx.tree_at(lambda o: o.objective, self, self.objective.prepared(key, model, batch))
 

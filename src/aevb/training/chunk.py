@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from aevb.batch import Batch
-from aevb.models import AutoEncoder, RowTable, split_learned
+from aevb.models import AutoEncoder, split_learned
 from aevb.objectives import Bound, Objective
 from aevb.training.optimizers import Optimizer
 from aevb.typing import PRNGKey, Scalar, Tree
@@ -62,7 +62,7 @@ def run_chunk(
     learned, rest = split_learned((autoencoder, objective))
     running, fixed = eqx.partition(rest, eqx.is_array)
     # The number of a padding row, -1, gets no gradient.
-    numbered = isinstance(autoencoder.encoder, RowTable) or objective.knows_rows
+    numbered = autoencoder.encoder.is_per_row or objective.knows_rows
     batches = _Minibatches(x, order, first_step, key, binarize, missing, numbered)
     steps = _Steps(batches, fixed, optimizer.build())
 

@@ -71,9 +71,15 @@ class FactorModel:
         return FactorModel(self.weight @ axes[:, ::-1], self.variance, self.shared)
 
 
+def log_volume(autoencoder: AutoEncoder) -> float:
+    """Of the scaling of columns."""
+    model: Any = autoencoder.model
+    return float(np.sum(model.log_scale.value))
+
+
 def read(autoencoder: AutoEncoder) -> FactorModel:
     """The factor model that a linear decoder is."""
-    decoder = autoencoder.model.decoder
+    decoder: Any = autoencoder.model.decoder  # pyright: ignore[reportAttributeAccessIssue]
     weight = np.asarray(decoder.heads["loc"].weight, np.float64).T  # pyright: ignore[reportAttributeAccessIssue]
     log_variance = soft_clip(decoder.free["log_variance"], *LOG_VARIANCE_LIMITS)  # pyright: ignore[reportAttributeAccessIssue]
     variance = np.exp(np.asarray(log_variance, np.float64))
@@ -93,7 +99,7 @@ def written(autoencoder: AutoEncoder, model: FactorModel, mean: Vector) -> AutoE
     )
 
     def where(a: AutoEncoder) -> list[object]:
-        p: Any = a.model.decoder
+        p: Any = a.model.decoder  # pyright: ignore[reportAttributeAccessIssue]
         q: Any = a.encoder
         loc, spread = q.heads["loc"], q.heads["log_variance"]
         return [

@@ -78,7 +78,7 @@ def _expectation_maximization(
     rows = data.train.astype(np.float64)
     mean = np.asarray(rows.mean(axis=0))
     covariance = (rows - mean).T @ (rows - mean) / len(rows)
-    log_volume = float(np.sum(state.autoencoder.model.log_scale.value))  # of the scaling of columns
+    log_volume = linear_em.log_volume(state.autoencoder)
     earlier, started = state.progress.seconds, time.perf_counter()
     if state.progress.status == "running" and _budget_spent(state.progress, plan):
         yield _note(state, status="finished")

@@ -73,7 +73,9 @@ def linear_bernoulli(seed: int) -> tuple[AutoEncoder, Float[np.ndarray, "rows fe
 
 def exact_bound(autoencoder: AutoEncoder, x: Float[Array, "batch features"]) -> Scalar:
     """sum_z q(z|x) (log p(x|z) + log p(z) - log q(z|x)), mean over rows, in formulas of its own."""
-    decoder, encoder = autoencoder.model.decoder, autoencoder.encoder
+    model, encoder = autoencoder.model, autoencoder.encoder
+    assert isinstance(model, LatentVariableModel)
+    decoder = model.decoder
     assert isinstance(encoder, Encoder)
     head = encoder.heads["logits"]
     assert isinstance(decoder, Decoder)

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float, Key
 
 from aevb.batch import Batch
 from aevb.experiments.gradients.moments import Accumulator, Moments
-from aevb.models import LatentVariableModel, split_learned
-from aevb.objectives import Objective, Posterior
+from aevb.models import Model, Posterior, split_learned
+from aevb.objectives import Objective
 from aevb.objectives.draws import over_draws
 from aevb.typing import PRNGKey, Scalar, Tree
 
@@ -29,7 +29,7 @@ class Subject(Protocol):
     """What gradients are taken of: an `aevb.models.AutoEncoder`, or a stand-in."""
 
     @property
-    def model(self) -> LatentVariableModel:
+    def model(self) -> Model:
         """p(z) p(x|z)."""
         ...
 

@@ -73,7 +73,9 @@ def autoencoder(encoder: EncoderArrays, decoder: DecoderArrays) -> AutoEncoder:
 
 def _arrays(autoencoder: AutoEncoder) -> tuple[Any, ...]:
     """A', c, G', g, W', b, U', v."""
-    q, p = autoencoder.encoder, autoencoder.model.decoder
+    q, model = autoencoder.encoder, autoencoder.model
+    assert isinstance(model, LatentVariableModel)
+    p = model.decoder
     assert isinstance(q, Encoder)
     assert isinstance(p, Decoder)
     layers = (q.heads["loc"], q.heads["log_variance"], p.heads["loc"], p.heads["log_variance"])
@@ -113,7 +115,7 @@ def power_mean_gradients(
     The mean over the normal noise of all K draws of a row is taken over scrambled Sobol' points (Owen 1998) put
     through the inverse normal CDF; replicates are scrambled anew.
     """
-    k = autoencoder.model.prior(None).event_shape[0]
+    k = autoencoder.model.space.width
     with jax.enable_x64(True):
         learned, rest = split_learned(_double(autoencoder))
         rows = jnp.asarray(x, float)

@@ -90,7 +90,9 @@ class Square(eqx.Module):
         mu0, s0 = self.first
         parameters = (self.mu - mu0) / s0, 2 * jnp.log(self.s / s0)
         loc, log_variance = (jnp.full((batch.n_rows, 1), value) for value in parameters)
-        return AmortizedPosterior(LogVarianceNormal(loc, log_variance).to_event(1), self.model.prior(batch))
+        return AmortizedPosterior(
+            LogVarianceNormal(loc, log_variance).to_event(1), self.model.prior_of(batch)
+        )
 
 
 def run(seed: int = 0, n_draws: int = DRAWS, say: Say = silent) -> Problem:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch
-from aevb.models import LatentVariableModel, RecognitionModel
+from aevb.models import FamilyRecognition, Model
 from aevb.models.encoders import Features
 from aevb.typing import Codes, PRNGKey
 
@@ -14,7 +14,7 @@ N_DRAWS = 4096
 LOG_VARIANCE = -4.0
 
 
-class BestOfDraws(RecognitionModel):
+class BestOfDraws(FamilyRecognition):
     """A narrow Gaussian around that one of many draws from the prior under which a row is likeliest.
 
     With few latents this finds a mode with much of the posterior's mass, where a climb from an encoder's guess may
@@ -26,15 +26,14 @@ class BestOfDraws(RecognitionModel):
         key: random key of the draws, the same for all rows.
     """
 
-    model: LatentVariableModel
+    model: Model
     draws: Codes
     family: str = eqx.field(static=True, default="gaussian")
     n_categories: int = eqx.field(static=True, default=1)
-    sees_mask: bool = eqx.field(static=True, default=False)
 
-    def __init__(self, model: LatentVariableModel, key: PRNGKey):
+    def __init__(self, model: Model, key: PRNGKey):
         self.model = model
-        self.draws = model.prior(model.example()).sample(key, (N_DRAWS,))
+        self.draws = model.prior_of(model.example(N_DRAWS)).sample(key)
 
     def features(self, batch: Batch) -> Features:
         """The best draw of each row, and a small variance."""

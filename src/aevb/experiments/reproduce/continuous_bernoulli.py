@@ -17,7 +17,7 @@ from aevb.experiments.reproduce.limited_logits import LEAST_LAMBDA, LIMIT, Limit
 from aevb.experiments.reproduce.published_tables import continuous_bernoulli_bound
 from aevb.experiments.reproduce.training_jobs import only_training_rows, steps_of, trained
 from aevb.experiments.reproduce.written import nats, table
-from aevb.models import AutoEncoder
+from aevb.models import AutoEncoder, LatentVariableModel
 from aevb.objectives import SGVBB, row_bounds
 from aevb.report.comparisons import Compared, numbers_beside_published
 from aevb.trained import TrainedModel
@@ -165,11 +165,11 @@ def _noisy(setting: Setting) -> tuple[Dataset, Float[np.ndarray, "rows features"
 
 
 def _with_decoder(autoencoder: AutoEncoder, reading: Reading, limit: float | None) -> AutoEncoder:
-    decoder = autoencoder.model.decoder
+    model = autoencoder.model
+    assert isinstance(model, LatentVariableModel)
+    decoder = model.decoder
     inner: Any = decoder.decoder if isinstance(decoder, LimitedDecoder) else decoder
-    return AutoEncoder(
-        autoencoder.model.with_decoder(LimitedDecoder(inner, reading, limit)), autoencoder.encoder
-    )
+    return AutoEncoder(model.with_decoder(LimitedDecoder(inner, reading, limit)), autoencoder.encoder)
 
 
 def _score(

@@ -130,7 +130,7 @@ def _run(name: str, kind: str, setting: Setting, needs: Results) -> dict[str, An
     steps = sorted({round(total ** (0.4 + 0.6 * (i + 1) / POINTS)) for i in range(POINTS)})
 
     def measure(model: TrainedModel, step: int) -> dict[str, Any]:
-        decoder = model.autoencoder.model.decoder
+        decoder = getattr(model.autoencoder.model, "decoder", None)
         assert isinstance(decoder, Decoder), "the likelihood has one variance for all features"
         angle = float(
             np.rad2deg(subspace_angles(np.asarray(decoder.heads["loc"].weight, np.float64).T, basis).max())
@@ -192,10 +192,10 @@ def exact_bounds(model: TrainedModel, x: Rows) -> Float[np.ndarray, " rows"]:
     E_q[log N(x; W z + b, s^2)] = log N(x; W m + b, s^2) - sum_j v_j |W_j|^2 / (2 s^2) for q = N(m, diag(v)).
     """
     autoencoder = model.autoencoder
-    decoder, encoder = autoencoder.model.decoder, autoencoder.encoder
+    decoder, encoder = getattr(autoencoder.model, "decoder", None), autoencoder.encoder
     assert isinstance(decoder, Decoder), "the likelihood has one variance for all features"
     assert isinstance(encoder, Encoder), "the posterior is amortized"
-    q: Any = autoencoder.posterior(Batch(jnp.asarray(x, jnp.float32))).distribution
+    q = encoder(Batch(jnp.asarray(x, jnp.float32)))
     mean, v = (np.asarray(value, np.float64) for value in (q.mean, q.variance))
     weight, bias = (
         np.asarray(value, np.float64) for value in (decoder.heads["loc"].weight, decoder.heads["loc"].bias)
