@@ -15,12 +15,11 @@ from aevb.inference.marginal import Rows, Show
 from aevb.inference.moments import Kept, Moments
 from aevb.models import CodeSpace
 from aevb.objectives import Recognition
-from aevb.typing import PRNGKey, Scalar
+from aevb.typing import Codes, PRNGKey, Scalar
 
 BLOCK_ROWS = 32
 MIXED = 1.1  # up to this potential scale reduction, chains are taken to have found the same values
 Chains = Float[Array, "chains features"]
-Codes = Float[Array, "chains latents"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -269,7 +269,7 @@ def _sample(
 
         def step(state: _State, t: Array) -> tuple[_State, dict[str, Array]]:
             u, log_joint, acceptance = _transition(key, t, target.log_joint, state)
-            drawn = {"u": u, "z": target.space.columns(target.code(u)), "log_joint": log_joint}
+            drawn = {"u": u, "z": target.space.columns(target.space.code(u)), "log_joint": log_joint}
             return _State(u, state.kernel, state.sums), {**drawn, "acceptance": jnp.mean(acceptance)}
 
         return jax.lax.scan(step, state, first + jnp.arange(CHUNK))
