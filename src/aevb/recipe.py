@@ -189,7 +189,9 @@ class Recipe(BaseModel):
         if self.patience is not None and not (
             self.validation or (self.validation is None and not self.has_budget)
         ):
-            raise ValueError("patience needs validation rows to watch: set `validation=`, for instance to 0.1")
+            raise ValueError(
+                "patience needs validation rows to watch: set `validation=`, for instance to 0.1"
+            )
         if (
             self.optimizer.schedule == "cosine"
             and (self.epochs, self.steps) == (None, None)

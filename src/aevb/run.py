@@ -263,8 +263,8 @@ def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Cal
     if error is not None:
         raise error(
             f"training stopped: at {state.progress.message}. {_what_is_kept(state.progress)} is in {folder.model}. "
-            f"Try a smaller --learning-rate than {run.recipe.optimizer.learning_rate:g}, gradient clipping (--clip-norm 1), or "
-            "another --scale if some values are extreme."
+            f"Try a smaller --learning-rate than {run.recipe.optimizer.learning_rate:g}, gradient clipping "
+            "(--clip-norm 1), or another --scale if some values are extreme."
         )
     return run
 
@@ -361,11 +361,7 @@ def _same_recipe(stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFo
     fixed = [name for name in changed if name not in BUDGETS or schedule != "constant"]
     if fixed:
         was = ", ".join(f"{name} = {was.get(name)!r} (asked: {now.get(name)!r})" for name in fixed)
-        why = (
-            ""
-            if set(fixed) - set(BUDGETS)
-            else f" The {schedule} schedule was laid out for that length."
-        )
+        why = "" if set(fixed) - set(BUDGETS) else f" The {schedule} schedule was laid out for that length."
         raise InvalidRecipeError(
             f"the run in {folder.path} was made with {was}.{why} Resume it as it is, or start another run."
         )

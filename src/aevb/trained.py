@@ -84,9 +84,7 @@ class TrainedModel:
 
     @property
     def _expected_width(self) -> int:
-        return code_width(
-            self.recipe.posterior.name, self.recipe.latents, self.recipe.posterior.n_categories
-        )
+        return code_width(self.recipe.posterior.name, self.recipe.latents, self.recipe.posterior.n_categories)
 
     @property
     def sees_missing(self) -> bool:

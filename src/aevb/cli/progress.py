@@ -100,7 +100,9 @@ def _budget(run: Run) -> str:
         parts.append(f"the best model on {recipe.validation:.0%} validation rows is kept")
     if recipe.patience:
         parts.append(f"stops early after {recipe.patience} evaluations without a better one")
-    parts.append("the step size falls to zero" if recipe.optimizer.schedule == "cosine" else "constant step size")
+    parts.append(
+        "the step size falls to zero" if recipe.optimizer.schedule == "cosine" else "constant step size"
+    )
     return ", ".join(parts)
 
 

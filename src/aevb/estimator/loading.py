@@ -7,10 +7,11 @@ from pathlib import Path
 import equinox as eqx
 import numpy as np
 
-from aevb.estimator.settings import ARGUMENT_NAMES
+from aevb.estimator.networks import Networks
+from aevb.estimator.settings import arguments_of
 from aevb.estimator.vae import VAE
 from aevb.models import BayesianDecoder
-from aevb.networks import Network, OverRows
+from aevb.networks import OverRows
 from aevb.recipe import CUSTOM
 from aevb.run import RunFolder, read_records
 from aevb.storage import existing_folder
@@ -34,16 +35,12 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     model = TrainedModel.load(run.model if is_run else folder, networks)
     if is_run and run.metrics.is_file():
         model = replace(model, history=tuple(read_records(run)))
-    fields = {**model.recipe.model_dump(), "random_state": model.recipe.seed}
-    arguments = {ARGUMENT_NAMES.get(name, name): value for name, value in fields.items()}
-    vae = VAE(**{name: value for name, value in arguments.items() if name in VAE().get_params()})
+    vae = VAE(**arguments_of(model.recipe), n_importance_samples=model.importance_samples)
     if model.recipe.likelihood == CUSTOM:
         vae.likelihood = model.likelihood
-    vae.n_importance_samples = model.importance_samples
-    decoder = getattr(model.trainable.model, "decoder", None)
-    decoder = decoder.mean if isinstance(decoder, BayesianDecoder) else decoder
-    vae.encoder_network = _own_network(getattr(model.autoencoder.encoder, "network", None))
-    vae.decoder_network = _own_network(getattr(decoder, "network", None))
+    networks = _own_networks(model)
+    if networks.encoder or networks.decoder:
+        vae.hidden = networks
     vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
     vae.history_ = list(model.history)
     vae.n_iter_ = model.history[-1]["epoch"] if model.history else 0
@@ -54,6 +51,12 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     return vae
 
 
-def _own_network(network: Network | None) -> eqx.Module | None:
-    """The user's own network inside, if there is one."""
-    return network.network if isinstance(network, OverRows) else None
+def _own_networks(model: TrainedModel) -> Networks:
+    """The user's own networks inside, as far as there are any."""
+    decoder = getattr(model.trainable.model, "decoder", None)
+    decoder = decoder.mean if isinstance(decoder, BayesianDecoder) else decoder
+    own = [
+        part.network.network if isinstance(getattr(part, "network", None), OverRows) else None
+        for part in (model.autoencoder.encoder, decoder)
+    ]
+    return Networks(*own, model.recipe.network)

@@ -40,9 +40,7 @@ def explain(
     return "; ".join(found)
 
 
-def _in_recipe(
-    mistake: Any, given: Mapping[str, Any], names: Mapping[str, str], known: Sequence[str]
-) -> str:
+def _in_recipe(mistake: Any, given: Mapping[str, Any], names: Mapping[str, str], known: Sequence[str]) -> str:
     loc = mistake["loc"]
     if loc and (choice := CHOICES.get(loc[0])) is not None:
         chosen = given.get(choice.kind, choice.default)

@@ -57,13 +57,18 @@ def flattened(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parts(kind: str, value: Any) -> dict[str, Any]:
     if isinstance(value, Spec):
-        value = {"name": getattr(value, "name")} | value.get_params()
+        if not isinstance(value, CHOICES[kind].specs):
+            kinds = ", ".join(spec.__name__ for spec in CHOICES[kind].specs)
+            raise InvalidRecipeError(f"{kind} is {value!r}: hand in a name, or one of {kinds}")
+        value = {"name": value.name} | value.get_params()
     if not isinstance(value, Mapping):
         return {kind: value}
     known = CHOICES[kind].settings
     if unknown := [str(key) for key in value if key not in known and key != "name"]:
         close = did_you_mean(unknown[0], tuple(known))
-        raise InvalidRecipeError(f"unknown setting {unknown[0]!r} of {kind} ({close}Known: {', '.join(known)})")
+        raise InvalidRecipeError(
+            f"unknown setting {unknown[0]!r} of {kind} ({close}Known: {', '.join(known)})"
+        )
     chosen = {kind: value["name"]} if "name" in value else {}
     return chosen | {flat_name(key): part for key, part in value.items() if key != "name"}
 

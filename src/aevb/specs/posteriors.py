@@ -32,7 +32,8 @@ class Posterior(Spec):
 
     n_categories: ClassVar[int] = 10  # of models whose codes have none, which do not look at it
     name: Annotated[FamilyName, AfterValidator(_not_auto)] = Field(
-        "gaussian", description="Family of q(z|x); see `aevb families`.")
+        "gaussian", description="Family of q(z|x); see `aevb families`."
+    )
     recognition: Literal["amortized", "per-row"] = Field(
         "amortized",
         description="q(z|x) given by an encoder network, or by free parameters of every training row, as in classical "
