@@ -30,7 +30,7 @@ from aevb.models.noise import Noise
 from aevb.objectives import Objective, Recognition
 from aevb.preparation import Beyond, Preparation
 from aevb.recipe import CUSTOM, Recipe
-from aevb.selection import bound_name, build_objective
+from aevb.selection import BUILDERS, bound_name, build_objective
 from aevb.training import evaluation_key
 from aevb.typing import PRNGKey
 
@@ -394,6 +394,7 @@ class TrainedModel:
                 "what the encoder is given",
                 isinstance(encoder, RowSearch) or encoder.sees_mask == self.sees_missing,
             ),
+            ("the objective", type(self.recipe.objective) in BUILDERS),
             ("the posterior", getattr(posterior, "family", None) == self.recipe.posterior.name),
             ("the number of latents", posterior.space.width == model.space.width == self._expected_width),
             ("the feature names", names is None or len(names) == n),
