@@ -28,8 +28,6 @@ from aevb.objectives import (
     ScoreFunction,
     StickingTheLanding,
     WakeSleep,
-    require_dreams_covered,
-    require_linear,
 )
 from aevb.recipe import WITHOUT_DRAWS, Recipe
 
@@ -71,10 +69,7 @@ def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -
     """
     objective = _build(objective_name(recipe, autoencoder), recipe, autoencoder.model, n_rows)
     _look_at_posterior(autoencoder, objective.check)
-    if isinstance(objective, ExactEM):
-        require_linear(autoencoder)
-    if isinstance(objective, WakeSleep):
-        require_dreams_covered(autoencoder)
+    objective.check_autoencoder(autoencoder)
     if recipe.weight_posterior == "gaussian":
         # L draws of the weights, each with one of z; of objectives whose draws belong together, one.
         if isinstance(objective, SGVBA | SGVBB):
