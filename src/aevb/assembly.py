@@ -45,7 +45,8 @@ from aevb.objectives import Objective
 from aevb.preparation import Beyond, Preparation
 from aevb.recipe import CUSTOM, Recipe
 from aevb.selection import bound_name, build_objective
-from aevb.settling import CONSTANT_RATE, Facts, settle, settle_model
+from aevb.settling import Facts, settle
+from aevb.specs import CONSTANT_RATE
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState
 from aevb.typing import PRNGKey
 
@@ -126,22 +127,21 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
     parts = parts or Parts()
     for part in (parts.encoder_network, parts.decoder_network, parts.likelihood):
         describe(part, "the network", {})  # better refused now than when the trained model cannot be saved
-    facts = Facts(dataset.n_train, dataset.name in NAMES)
-    recipe = settle(recipe, facts)
     likelihood = parts.likelihood or choose_likelihood(recipe, dataset)
+    name = likelihood.name if parts.likelihood is None else CUSTOM
+    facts = Facts(dataset.n_train, dataset.name in NAMES, name, likelihood.clip_norm)
+    recipe = settle(recipe, facts)
     prepare, data = _prepare(recipe, dataset, likelihood)
     is_table = not facts.is_named and dataset.image_shape is None
     likelihood = likelihood.fitted(data.train, is_table=is_table)
     data = _within_support(likelihood, data, prepare, dataset.feature_names)
     proper = likelihood.proper_domain
-    is_normalized = recipe.binarize != "none" or all(map(proper.holds_all, data.splits.values()))
+    is_normalized = recipe.scale.binarize != "none" or all(map(proper.holds_all, data.splits.values()))
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
     _check_tails(recipe, parts.decoder_network)
     autoencoder = build_autoencoder(recipe, likelihood, log_scale, parts)
     if not recipe.has_encoder:
         autoencoder = _with_table(autoencoder, recipe, len(data.train), parts.encoder_network)
-    name = likelihood.name if parts.likelihood is None else CUSTOM
-    recipe = settle_model(recipe, facts, name, likelihood, autoencoder)
     objective = build_objective(recipe, autoencoder, len(data.train))
     plan = build_plan(recipe, len(data.train), objective)
     if objective.is_bound:
@@ -169,14 +169,14 @@ def _prepare(recipe: Recipe, dataset: Dataset, likelihood: Likelihood) -> tuple[
     kept, held_out = split_rows(len(x), recipe.validation or 0.0, recipe.seed)
     train = x[kept] if len(held_out) else x
     check_observed(train, dataset.feature_names)
-    method = likelihood.auto_scale if recipe.scale == "auto" else recipe.scale
+    method = likelihood.auto_scale if recipe.scale.name == "auto" else recipe.scale.name
     scaling = Scaling.fit(
         train,
         method,
         is_image=dataset.image_shape is not None,
-        on_unit_interval=likelihood.mean_range is not None or recipe.binarize != "none",
+        on_unit_interval=likelihood.mean_range is not None or recipe.scale.binarize != "none",
     )
-    prepare = Preparation(scaling, recipe.binarize, recipe.seed)
+    prepare = Preparation(scaling, recipe.scale.binarize, recipe.seed)
     validation = prepare(x[held_out]) if len(held_out) else None
     test = dataset.x_test
     if test is not None:
@@ -208,8 +208,8 @@ def _within_support(
 
 def _check_tails(recipe: Recipe, decoder_network: eqx.Module | None) -> None:
     """Refuse a decoder under which the bound of a posterior without a mean is minus infinity."""
-    bounded = recipe.activation == "tanh" and recipe.hidden
-    if recipe.posterior == "cauchy" and decoder_network is None and not bounded:
+    bounded = recipe.network.activation == "tanh" and recipe.network.hidden
+    if recipe.posterior.name == "cauchy" and decoder_network is None and not bounded:
         raise InvalidRecipeError(
             "a cauchy posterior has no mean, and where the decoder grows with |z| its bound is minus infinity: use "
             "activation tanh with at least one hidden layer, or the posterior student-t"
@@ -230,9 +230,9 @@ def choose_likelihood(recipe: Recipe, dataset: Dataset) -> Likelihood:
     low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
     within = {"none": low >= 0 and high <= 1, "minmax": True}
     within["auto"] = within["none"] or x.dtype == np.uint8
-    is_grey = dataset.image_shape is not None and within.get(recipe.scale, False)
-    is_binary = recipe.scale in within and bool(np.all((x == 0) | (x == 1) | np.isnan(x)))
-    return LIKELIHOODS["bernoulli" if is_grey or is_binary or recipe.binarize != "none" else "gaussian"]
+    is_grey = dataset.image_shape is not None and within.get(recipe.scale.name, False)
+    is_binary = recipe.scale.name in within and bool(np.all((x == 0) | (x == 1) | np.isnan(x)))
+    return LIKELIHOODS["bernoulli" if is_grey or is_binary or recipe.scale.binarize != "none" else "gaussian"]
 
 
 def build_autoencoder(
@@ -243,7 +243,8 @@ def build_autoencoder(
 ) -> AutoEncoder:
     """The model with its initial weights, a function of the recipe's seed."""
     # Other settings are left at their defaults, so that no program is compiled anew for another value of theirs.
-    shape = Recipe.parse({name: getattr(recipe, name) for name in ARCHITECTURE})
+    settings = recipe.model_dump()
+    shape = Recipe.parse({name: settings[name] for name in ARCHITECTURE if name in settings})
     return _built(shape, likelihood, log_scale, parts, jax.random.key(recipe.seed))
 
 
@@ -255,13 +256,14 @@ def _build_autoencoder(
     key: PRNGKey,
 ) -> AutoEncoder:
     n_features, n_latents = len(log_scale), recipe.latents
-    prior = Prior(choose_prior(recipe.prior, recipe.posterior), n_latents, recipe.categories)
-    width = code_width(recipe.posterior, n_latents, recipe.categories)
+    family, n_categories, network = recipe.posterior.name, recipe.posterior.n_categories, recipe.network
+    prior = Prior(choose_prior(recipe.prior, family), n_latents, n_categories)
+    width = code_width(family, n_latents, n_categories)
     keys = jax.random.split(key, 4)
     sees_mask = recipe.missing == "nan"
     n_inputs = likelihood.input_width(n_features) + sees_mask * n_features
     encoder_network = (
-        MLP(n_inputs, recipe.hidden, recipe.activation, recipe.initialization, key=keys[0])
+        MLP(n_inputs, network.hidden, network.activation, network.initialization, key=keys[0])
         if parts.encoder_network is None
         else _lift(
             parts.encoder_network,
@@ -270,7 +272,7 @@ def _build_autoencoder(
         )
     )
     decoder_network = (
-        MLP(width, recipe.hidden[::-1], recipe.activation, recipe.initialization, key=keys[1])
+        MLP(width, network.hidden[::-1], network.activation, network.initialization, key=keys[1])
         if parts.decoder_network is None
         else _lift(parts.decoder_network, width)
     )
@@ -278,15 +280,15 @@ def _build_autoencoder(
         encoder_network,
         n_features,
         n_latents,
-        recipe.posterior,
-        recipe.categories,
-        recipe.initialization,
+        family,
+        n_categories,
+        network.initialization,
         sees_mask,
         likelihood,
         key=keys[2],
     )
-    decoder = Decoder(likelihood, decoder_network, width, n_features, recipe.initialization, key=keys[3])
-    if recipe.weight_posterior == "gaussian":
+    decoder = Decoder(likelihood, decoder_network, width, n_features, network.initialization, key=keys[3])
+    if recipe.objective.has_random_weights:
         decoder = BayesianDecoder(decoder)
     model = LatentVariableModel(prior, decoder, Constant(log_scale))
     return AutoEncoder(model, encoder)
@@ -302,18 +304,18 @@ def _with_table(
     autoencoder: AutoEncoder, recipe: Recipe, n_rows: int, network: eqx.Module | None
 ) -> AutoEncoder:
     """The autoencoder with a table of parameters per training row in place of its encoder; empty for MCEM."""
-    what = "objective mcem" if recipe.objective == "mcem" else "recognition 'per-row'"
+    what = "recognition 'per-row'" if recipe.objective.has_encoder else f"objective {recipe.objective.name}"
     if network is not None:
         raise InvalidRecipeError(
             f"{what} has no encoder network: leave encoder_network out, or choose another"
         )
-    if FAMILIES[recipe.posterior].route == "discrete":
+    if FAMILIES[recipe.posterior.name].route == "discrete":
         raise InvalidRecipeError(
             f"{what} finds the parameters of new rows along the gradient of draws, and codes of "
-            f"{recipe.posterior} are discrete, without one: choose another, or a continuous posterior"
+            f"{recipe.posterior.name} are discrete, without one: choose another, or a continuous posterior"
         )
-    kept = 0 if recipe.objective == "mcem" else n_rows
-    table = RowTable(kept, recipe.latents, recipe.posterior, recipe.categories)
+    kept = n_rows if recipe.objective.has_encoder else 0
+    table = RowTable(kept, recipe.latents, recipe.posterior.name, recipe.posterior.n_categories)
     return AutoEncoder(autoencoder.model, table)
 
 
@@ -340,14 +342,15 @@ def build_plan(recipe: Recipe, n_rows: int, objective: Objective) -> Plan:
     steps_per_epoch, updates = math.ceil(n_rows / min(batch_size, n_rows)), objective.steps_per_batch
     limits = (recipe.steps, recipe.epochs and recipe.epochs * steps_per_epoch)
     last_step = min((limit for limit in limits if limit is not None), default=None)
+    spec = recipe.optimizer
     optimizer = Optimizer(
-        recipe.optimizer,
-        recipe.learning_rate or CONSTANT_RATE,
-        "cosine" if recipe.schedule == "cosine" else "constant",
-        updates * recipe.warmup,
-        updates * last_step if recipe.schedule == "cosine" and last_step is not None else None,
-        recipe.clip_norm,
-        recipe.weight_decay,
+        spec.name,
+        spec.learning_rate or CONSTANT_RATE,
+        "cosine" if spec.schedule == "cosine" else "constant",
+        updates * spec.warmup,
+        updates * last_step if spec.schedule == "cosine" and last_step is not None else None,
+        spec.clip_norm,
+        **spec.own,
     )
     return Plan(
         optimizer,
@@ -357,7 +360,7 @@ def build_plan(recipe: Recipe, n_rows: int, objective: Objective) -> Plan:
         None if recipe.minutes is None else 60 * recipe.minutes,
         recipe.evaluate_every or 1,
         recipe.patience,
-        recipe.binarize == "dynamic",
+        recipe.scale.binarize == "dynamic",
         recipe.missing == "nan",
         recipe.seed,
         for_use=functools.partial(for_use, seed=recipe.seed),

@@ -1,9 +1,9 @@
 """The recipe of a training run: what to train, on what, and how, as plain checked data that is written as TOML.
 
-The command line's options, the keys of a recipe file and this class's fields are one list: this one.
+It holds a spec for each choice that has settings of its own. The command line's options and the keys of a recipe file
+are one flat list, that of its fields and of its specs' settings.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -18,34 +18,47 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    model_serializer,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from aevb.datasets.reading import READING_OPTIONS, check_encoding
 from aevb.errors import InvalidRecipeError
+from aevb.specs import (
+    CHOICES,
+    MLP,
+    NETWORKS,
+    OBJECTIVES,
+    OPTIMIZERS,
+    POSTERIORS,
+    SCALES,
+    Adam,
+    AutoObjective,
+    Categorical,
+    FamilyName,
+    Names,
+    ObjectiveSpec,
+    OptimizerSpec,
+    Posterior,
+    Scale,
+    Width,
+    explain,
+    flat_settings,
+    flattened,
+    known,
+    nested,
+    split_commas,
+)
 
 CUSTOM = "custom"  # what stands for an object of the user's that has no name
-MOST_SHOWN = 100  # characters of a wrong value
-# Settings that mean something to these objectives only; `auto` is the score function for discrete codes.
-USED_BY = {
-    "baseline": ("score-function", "auto"),
-    "alpha": ("renyi",),
-    "temperature": ("concrete",),
-    "dreams": ("wake-sleep",),
-}
-WITHOUT_DRAWS = ("mcem", "em", "autoencoder")
-
-
-def _split_commas(value: Any) -> Any:
-    """A command line gives a list as "400,200"; a file may give a single number."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return [value] if isinstance(value, int) else value
+# Codes that need more than one latent, and why.
+LEAST_LATENTS = {"dirichlet": (2, "is a point of a simplex")}
 
 
 def _texts(value: Any) -> Any:
-    """As `_split_commas`; a file may give numbers."""
-    values = [value] if isinstance(value, float) else _split_commas(value)
+    """As `split_commas`; a file may give numbers."""
+    values = [value] if isinstance(value, float) else split_commas(value)
     return (
         [str(v) if isinstance(v, int | float) else v for v in values] if isinstance(values, list) else values
     )
@@ -56,35 +69,17 @@ def _no_image(value: Any) -> Any:
     return () if value == ["none"] else value
 
 
-def _known_family(name: str) -> str:
-    from aevb.distributions import FAMILIES  # brings JAX along, which `aevb --help` does without
-
-    return _known(name, ("auto", *FAMILIES), "family")
-
-
 def _known_likelihood(name: str) -> str:
     if name in ("auto", CUSTOM):
         return name
-    from aevb.models import LIKELIHOODS  # brings JAX along, too
+    from aevb.models import LIKELIHOODS  # brings JAX along, which `aevb --help` does without
 
-    return _known(name, ("auto", *LIKELIHOODS), "likelihood")
-
-
-def _known(name: str, names: tuple[str, ...], kind: str) -> str:
-    if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
-        advice = f"did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"no such {kind} ({advice}Known: {', '.join(names)})")
-    return name
+    return known(name, ("auto", *LIKELIHOODS), "likelihood")
 
 
-Width = Annotated[int, Field(gt=0)]
-Widths = Annotated[tuple[Width, ...], BeforeValidator(_split_commas)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Values = Annotated[tuple[str, ...], BeforeValidator(_texts)]
-ImageShape = Annotated[tuple[Width, ...], BeforeValidator(_no_image), BeforeValidator(_split_commas)]
+ImageShape = Annotated[tuple[Width, ...], BeforeValidator(_no_image), BeforeValidator(split_commas)]
 Encoding = Annotated[str, AfterValidator(check_encoding)]
-FamilyName = Annotated[str, AfterValidator(_known_family)]
 LikelihoodName = Annotated[str, AfterValidator(_known_likelihood)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -139,16 +134,7 @@ class Recipe(BaseModel):
         None,
         description="Height,width in pixels, when the rows of your file are images; none, when they are no images.",
     )
-    scale: Literal["auto", "none", "standard", "minmax", "mean"] = Field(
-        "auto",
-        description="Scaling of features; auto: 1/255 for images of bytes; none for counts, categories, and data in "
-        "[0, 1] that are binary, images, or have a likelihood of such values; mean, division by it, for likelihoods of "
-        "positive numbers; else standard.",
-    )
-    binarize: Literal["none", "static", "dynamic"] = Field(
-        "none",
-        description="Make pixels binary: at a threshold of 1/2, or drawn anew each time they are seen.",
-    )
+    scale: Annotated[Scale, SCALES] = Scale()
     missing: Literal["error", "nan"] = Field(
         "error",
         description="What a NaN or an empty cell is: an error, or a missing value. Training then uses what is "
@@ -156,74 +142,17 @@ class Recipe(BaseModel):
     )
     # The model.
     latents: int = Field(20, gt=0, description="Dimensions of the code z.")
-    hidden: Widths = Field(
-        (400,), description="Widths of the hidden layers, separated by commas; both networks."
-    )
-    activation: Literal["relu", "tanh", "silu", "gelu"] = Field("relu", description="Between layers.")
-    initialization: Literal["uniform", "lecun", "normal"] = Field(
-        "uniform",
-        description="Of the weights: uniform as in PyTorch; lecun, normal with variance 1/inputs, from which deep "
-        "networks learn faster; or normal, with standard deviation 0.01, as in the AEVB paper.",
-    )
+    network: Annotated[MLP, NETWORKS] = MLP()
     likelihood: LikelihoodName = Field(
         "auto",
         description="p(x|z), see `aevb likelihoods`; auto: bernoulli for binary data and images in [0, 1], else "
         "gaussian. For grey images continuous-bernoulli is the normalized choice.",
     )
-    recognition: Literal["amortized", "per-row"] = Field(
-        "amortized",
-        description="q(z|x) given by an encoder network, or by free parameters of every training row, as in classical "
-        "variational Bayes; those of other rows are then searched for, which takes its time.",
-    )
-    posterior: FamilyName = Field("gaussian", description="Family of q(z|x); see `aevb families`.")
+    posterior: Annotated[Posterior | Categorical, POSTERIORS] = Posterior()
     prior: FamilyName = Field(
         "auto", description="Family of p(z); auto: the one that `aevb families` lists for the posterior."
     )
-    categories: int = Field(10, gt=1, description="Categories of each latent, for categorical codes.")
-    # The objective.
-    objective: Literal[
-        "auto",
-        "sgvb-a",
-        "sgvb-b",
-        "score-function",
-        "stl",
-        "iwae",
-        "iwae-stl",
-        "dreg",
-        "renyi",
-        "concrete",
-        "wake-sleep",
-        "mcem",
-        "autoencoder",
-        "em",
-    ] = Field(
-        "auto",
-        description="What is maximized, and how its gradient is estimated; auto: sgvb-b, or sgvb-a where the KL "
-        "divergence has no closed form, or score-function for discrete codes. mcem, Monte Carlo EM, has no encoder.",
-    )
-    samples: int | None = Field(
-        None,
-        gt=0,
-        description="Draws of z per row, L or K (default: 5 for iwae, dreg and renyi, 2 for leave-one-out, else 1).",
-    )
-    baseline: Literal["none", "moving-average", "leave-one-out", "learned"] = Field(
-        "leave-one-out", description="What score-function subtracts from the log weights."
-    )
-    alpha: float = Field(0.5, description="Order of the Rényi divergence, for renyi.")
-    temperature: float = Field(0.5, gt=0, description="Of the relaxation, for concrete.")
-    dreams: Literal["sampled", "means"] = Field(
-        "sampled", description="What wake-sleep's encoder learns from: samples of the model, or its means."
-    )
-    weight_prior: Literal["none", "normal"] = Field(
-        "none",
-        description="normal: maximum a posteriori with N(0, 1) on every generative weight, with wake-sleep on the "
-        "encoder's too.",
-    )
-    weight_posterior: Literal["point", "gaussian"] = Field(
-        "point",
-        description="gaussian: full variational Bayes, a distribution over the decoder's weights in place of one value "
-        "each, with N(0, 1) as their prior.",
-    )
+    objective: Annotated[ObjectiveSpec, OBJECTIVES] = AutoObjective()
     # The training.
     batch_size: int = Field(128, gt=0, description="Rows per minibatch.")
     epochs: int | None = Field(
@@ -234,27 +163,7 @@ class Recipe(BaseModel):
     )
     steps: int | None = Field(None, gt=0, description="Minibatches after which to stop.")
     minutes: float | None = Field(None, gt=0, description="Wall-clock time after which to stop.")
-    optimizer: Literal["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"] = Field(
-        "adam", description="The update rule."
-    )
-    learning_rate: float | None = Field(
-        None,
-        gt=0,
-        description="Step size, at its peak (default: 0.003 for adam and adamw where the budget is automatic, "
-        "else 0.001).",
-    )
-    schedule: Literal["auto", "constant", "cosine"] = Field(
-        "auto",
-        description="Of the step size; cosine ends at zero; auto: cosine where the budget is automatic, else constant.",
-    )
-    warmup: int = Field(0, ge=0, description="Steps over which the step size rises from zero.")
-    clip_norm: float | None = Field(
-        None,
-        ge=0,
-        description="Longest allowed norm of a gradient, 0 for no limit (default: 10 for sgd, 1 for momentum and for "
-        "your own data, but for likelihoods bernoulli and continuous-bernoulli, else 0).",
-    )
-    weight_decay: float = Field(1e-4, ge=0, description="Of adamw.")
+    optimizer: Annotated[OptimizerSpec, OPTIMIZERS] = Adam()
     evaluate_every: int | None = Field(
         None,
         gt=0,
@@ -265,62 +174,48 @@ class Recipe(BaseModel):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Of all randomness.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nest(cls, settings: Any) -> Any:
+        return nested(flattened(settings)) if isinstance(settings, Mapping) else settings
+
+    @model_serializer(mode="wrap")
+    def _flatten(self, dump: Any) -> dict[str, Any]:
+        flat = flattened(dump(self))
+        return {name: value for name, value in flat.items() if name in all_settings()}
+
     @model_validator(mode="after")
     def _check_together(self) -> "Recipe":
         if self.patience is not None and not (
             self.validation or (self.validation is None and not self.has_budget)
         ):
-            raise ValueError("patience needs validation rows to watch: set validation, for instance to 0.1")
+            raise ValueError(
+                "patience needs validation rows to watch: set `validation=`, for instance to 0.1"
+            )
         if (
-            self.schedule == "cosine"
+            self.optimizer.schedule == "cosine"
             and (self.epochs, self.steps) == (None, None)
             and self.minutes is not None
         ):
             raise ValueError(
-                "the cosine schedule must know its last step: set epochs or steps as well as minutes"
+                "the cosine schedule must know its last step: set `epochs=` or `steps=` as well as `minutes=`"
             )
         if self.image_shape and len(self.image_shape) != 2:
             raise ValueError(f"image_shape is height,width, not {self.image_shape}")
+        least, why = LEAST_LATENTS.get(self.posterior.name, (1, ""))
+        if self.latents < least:
+            raise ValueError(f"a {self.posterior.name} code {why}: set `n_latents={least}` or more")
         return self
 
     @model_validator(mode="after")
-    def _check_codes(self) -> "Recipe":
-        if self.posterior == "auto":
-            raise ValueError("posterior must be a family's name; only the prior has auto")
-        if self.posterior == "dirichlet" and self.latents < 2:
-            raise ValueError("a dirichlet code is a point of a simplex: set latents to 2 or more")
-        return self
-
-    @model_validator(mode="after")
-    def _check_used(self) -> "Recipe":
-        for name, objectives in USED_BY.items():
-            value = getattr(self, name)
-            if value != type(self).model_fields[name].default and self.objective not in objectives:
-                raise ValueError(
-                    f"{name} {value} has no use with objective {self.objective}: it is for {objectives[0]}"
-                )
-        if self.samples is not None and self.objective in WITHOUT_DRAWS:
-            raise ValueError(f"{self.objective} takes no draws of q(z|x): leave samples out")
-        return self
-
-    @model_validator(mode="after")
-    def _check_weights(self) -> "Recipe":
-        if self.weight_posterior == "gaussian" and self.weight_prior == "normal":
+    def _check_objective(self) -> "Recipe":
+        objective = self.objective
+        if self.scale.binarize == "dynamic" and objective.with_dynamic_pixels:
             raise ValueError(
-                "weight_posterior gaussian has N(0, 1) as its prior already: leave weight_prior at none"
+                f"{objective.name} {objective.with_dynamic_pixels}: leave `binarize='dynamic'` out"
             )
-        if self.objective == "em" and (self.weight_posterior, self.weight_prior) != ("point", "none"):
-            raise ValueError(
-                "em is maximum likelihood: leave weight_prior at none and weight_posterior at point"
-            )
-        if self.objective == "em" and self.binarize == "dynamic":
-            raise ValueError("em takes all rows at once as they are: leave binarize at none")
-        if self.objective == "mcem" and self.recognition == "per-row":
-            raise ValueError("mcem keeps a chain per row in place of q(z|x): leave recognition at amortized")
-        if self.objective == "wake-sleep" and self.recognition == "per-row":
-            raise ValueError(
-                "wake-sleep fits q(z|x) to dreams, which are nobody's rows: leave recognition at amortized"
-            )
+        if self.posterior.recognition == "per-row" and objective.with_per_row:
+            raise ValueError(f"{objective.name} {objective.with_per_row}: leave `recognition='per-row'` out")
         return self
 
     @property
@@ -331,7 +226,7 @@ class Recipe(BaseModel):
     @property
     def has_encoder(self) -> bool:
         """Whether an encoder network is trained."""
-        return self.recognition == "amortized" and self.objective != "mcem"
+        return self.posterior.recognition == "amortized" and self.objective.has_encoder
 
     @property
     def has_budget(self) -> bool:
@@ -340,11 +235,18 @@ class Recipe(BaseModel):
 
     def to_toml(self) -> str:
         """The recipe as TOML, every setting in a line; one that is None is a comment, as TOML has no null."""
-        settings = self.model_dump().items()
         return "".join(
             f"# {name} is not set\n" if value is None else tomli_w.dumps({name: value})
-            for name, value in settings
+            for name, value in self.model_dump().items()
         )
+
+    def replaced(self, **changes: Any) -> "Recipe":
+        """The recipe with some settings changed, by their flat names.
+
+        Raises:
+            InvalidRecipeError: as `parse`.
+        """
+        return Recipe.parse({**self.model_dump(exclude_none=True), **changes})
 
     @classmethod
     def parse(
@@ -353,38 +255,30 @@ class Recipe(BaseModel):
         """The recipe with these settings, the others at their defaults.
 
         Args:
-            settings: by field name.
+            settings: by their flat names, or nested: specs, or mappings of a spec's settings.
             source: where they come from, for the error.
-            names: what the user calls a setting, where that is not its field's name.
+            names: what the user calls a setting, where that is not its flat name.
 
         Raises:
             InvalidRecipeError: an unknown key or a wrong value, with its name.
         """
+        flat: dict[str, Any] = {}
         try:
-            return cls.model_validate(settings)
+            flat = flattened(settings)
+            return cls.model_validate(flat)
+        except InvalidRecipeError as error:
+            raise InvalidRecipeError(f"{source}: {error}") from None
         except ValidationError as error:
-            mistakes = "; ".join(_explain(mistake, names or {}) for mistake in error.errors())
+            mistakes = explain(error, given=flat, names=names, known=tuple(all_settings()))
             raise InvalidRecipeError(f"{source}: {mistakes}") from None
 
 
-def _explain(error: Any, names: Mapping[str, str]) -> str:
-    name = ".".join(str(part) for part in error["loc"][:1])
-    name = names.get(name, name)
-    if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(name, Recipe.model_fields, 1)
-        advice = f"did you mean {close[0]!r}? " if close else ""
-        return f"unknown setting {name!r} ({advice}Known: {', '.join(Recipe.model_fields)})"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{name} = {_shown(error['input'])}: {message}" if name else message
-
-
-def _shown(value: Any) -> str:
-    """What was given, unless it is too large to be written out."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):
-        return f"<{type(value).__name__}>"
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+def all_settings() -> dict[str, FieldInfo]:
+    """Every setting of a recipe by its flat name, with its default and its description."""
+    found: dict[str, FieldInfo] = {}
+    for name, info in Recipe.model_fields.items():
+        found |= flat_settings(name) if name in CHOICES else {name: info}
+    return found
 
 
 def read_settings(source: str) -> dict[str, Any]:

@@ -38,9 +38,10 @@ from aevb.errors import (
 )
 from aevb.folder_lock import FolderLock
 from aevb.inference.for_use import for_use
-from aevb.models import choose_prior, learned
+from aevb.models import learned
 from aevb.recipe import Recipe, read_settings
-from aevb.selection import bound_key, objective_name
+from aevb.selection import bound_key
+from aevb.specs import flattened
 from aevb.storage import append_to_file, remove, sweep, write_file
 from aevb.trained import TrainedModel
 from aevb.training import Progress, TrainingState, load_checkpoint, save_checkpoint, train
@@ -262,7 +263,7 @@ def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Cal
     if error is not None:
         raise error(
             f"training stopped: at {state.progress.message}. {_what_is_kept(state.progress)} is in {folder.model}. "
-            f"Try a smaller --learning-rate than {run.recipe.learning_rate:g}, gradient clipping (--clip-norm 1), or "
+            f"Try a smaller --learning-rate than {run.recipe.optimizer.learning_rate:g}, gradient clipping (--clip-norm 1), or "
             "another --scale if some values are extreme."
         )
     return run
@@ -287,10 +288,10 @@ def summary(run: Run) -> dict[str, Any]:
         "n_test": 0 if run.assembly.data.test is None else len(run.assembly.data.test),
         "n_features": run.dataset.n_features,
         "likelihood": run.assembly.likelihood.name,
-        "recognition": "chains" if run.recipe.objective == "mcem" else run.recipe.recognition,
-        "posterior": run.recipe.posterior,
-        "prior": choose_prior(run.recipe.prior, run.recipe.posterior),
-        "objective": objective_name(run.recipe, autoencoder),
+        "recognition": run.recipe.posterior.recognition if run.recipe.objective.has_encoder else "chains",
+        "posterior": run.recipe.posterior.name,
+        "prior": run.recipe.prior,
+        "objective": run.recipe.objective.name,
         "bound": run.assembly.bound,
         "unit": "nats per data point",
         **{name.replace("elbo", key): value for name, value in reported.items()},
@@ -354,18 +355,13 @@ def _check_free(folder: RunFolder, overwrite: bool) -> None:
 def _same_recipe(stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFolder) -> Recipe:
     """The run's recipe, with a longer budget if that was asked for."""
     recipe = Recipe.parse(stored, source=str(folder.recipe))
-    wanted = Recipe.parse({**stored, **asked})
-    changed = [name for name in Recipe.model_fields if getattr(wanted, name) != getattr(recipe, name)]
-    fixed = [name for name in changed if name not in BUDGETS or recipe.schedule != "constant"]
+    wanted = Recipe.parse({**flattened(stored), **flattened(asked)})
+    was, now, schedule = recipe.model_dump(), wanted.model_dump(), recipe.optimizer.schedule
+    changed = [name for name in was | now if was.get(name) != now.get(name)]
+    fixed = [name for name in changed if name not in BUDGETS or schedule != "constant"]
     if fixed:
-        was = ", ".join(
-            f"{name} = {getattr(recipe, name)!r} (asked: {getattr(wanted, name)!r})" for name in fixed
-        )
-        why = (
-            ""
-            if set(fixed) - set(BUDGETS)
-            else f" The {recipe.schedule} schedule was laid out for that length."
-        )
+        was = ", ".join(f"{name} = {was.get(name)!r} (asked: {now.get(name)!r})" for name in fixed)
+        why = "" if set(fixed) - set(BUDGETS) else f" The {schedule} schedule was laid out for that length."
         raise InvalidRecipeError(
             f"the run in {folder.path} was made with {was}.{why} Resume it as it is, or start another run."
         )

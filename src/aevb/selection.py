@@ -1,12 +1,15 @@
-"""From the names in a recipe to the objective, and what its value is called."""
+"""From the specs in a recipe to the objective, and what its value is called."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
-from aevb.models import AutoEncoder, Model, Posterior
+from aevb import specs
+from aevb.batch import Batch
+from aevb.models import AmortizedPosterior, AutoEncoder, FamilyPrior, Model, Posterior, Prior, RowTable
 from aevb.objectives import (
     ELBO,
     SGVBA,
@@ -29,103 +32,87 @@ from aevb.objectives import (
     StickingTheLanding,
     WakeSleep,
 )
-from aevb.recipe import WITHOUT_DRAWS, Recipe
+from aevb.recipe import Recipe
 
-Seen = TypeVar("Seen")
-
-# L or K, where the recipe leaves it open.
-DEFAULT_SAMPLES = {"iwae": 5, "iwae-stl": 5, "dreg": 5, "renyi": 5}
 CHAINS = 0x63686169  # folded into the seed, for where chains start
 BASELINE = 0x62617365  # folded into the seed, for the initial weights of a learned baseline
 
+# What builds an objective from its spec, given the model, the number of training rows and the seed.
+BUILDERS: dict[type[specs.ObjectiveSpec], Callable[[Any, Model, int, int], Objective]] = {
+    specs.SGVBA: lambda spec, *_: SGVBA(spec.draws),
+    specs.SGVBB: lambda spec, *_: SGVBB(spec.draws),
+    specs.ScoreFunction: lambda spec, model, _, seed: ScoreFunction(
+        spec.draws, BASELINES[spec.baseline](model.n_features, seed)
+    ),
+    specs.STL: lambda spec, *_: StickingTheLanding(spec.draws),
+    specs.IWAE: lambda spec, *_: ImportanceWeighted(spec.draws),
+    specs.IWAESTL: lambda spec, *_: ImportanceWeighted(spec.draws, "stl"),
+    specs.DReG: lambda spec, *_: ImportanceWeighted(spec.draws, "dreg"),
+    specs.Renyi: lambda spec, *_: Renyi(spec.alpha, spec.draws),
+    specs.Concrete: lambda spec, *_: Concrete(spec.temperature, spec.draws),
+    specs.WakeSleep: lambda spec, *_: WakeSleep(spec.draws, spec.dreams),
+    specs.MCEM: lambda _, model, n_rows, seed: MonteCarloEM(model, n_rows, key=_key(seed, CHAINS)),
+    specs.Reconstruction: lambda *_: Reconstruction(),
+    specs.EM: lambda *_: ExactEM(),
+}
+BASELINES: dict[str, Callable[[int, int], Baseline]] = {
+    "none": lambda *_: NoBaseline(),
+    "moving-average": lambda *_: MovingAverage(),
+    "leave-one-out": lambda *_: LeaveOneOut(),
+    "learned": lambda n_features, seed: LearnedBaseline(n_features, key=_key(seed, BASELINE)),
+}
 
-def objective_name(recipe: Recipe, autoencoder: AutoEncoder) -> str:
-    """The objective's name, or what `auto` stands for.
+
+def automatic_objective(posterior: specs.Posterior | specs.Categorical, prior: str, n_latents: int) -> str:
+    """The name of the objective that `auto` stands for.
 
     That is score-function with discrete codes, else sgvb-b where the divergence of the posterior from the prior has
     a closed form, else sgvb-a.
     """
-    if recipe.objective != "auto":
-        return recipe.objective
-    return _look_at_posterior(autoencoder, _automatic)
+    found: list[str] = []
 
+    def trace() -> None:
+        about = (n_latents, posterior.name, posterior.n_categories)
+        p = FamilyPrior(Prior(prior, n_latents, posterior.n_categories)(), 1)
+        q = AmortizedPosterior(RowTable(1, *about)(Batch(jnp.zeros((1, 1)))), p, posterior.name)
+        found.append("score-function" if not q.is_reparameterized else "sgvb-b" if q.closed else "sgvb-a")
 
-def _automatic(posterior: Posterior) -> str:
-    if not posterior.is_reparameterized:
-        return "score-function"
-    return "sgvb-b" if posterior.closed else "sgvb-a"
+    eqx.filter_eval_shape(trace)
+    return found[0]
 
 
 def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -> Objective:
-    """The objective of a recipe, with the weights' prior or posterior if there is one.
+    """The objective of a settled recipe, with the weights' prior or posterior if there is one.
 
     Args:
-        recipe: the settings.
+        recipe: the settings, see `aevb.settling.settle`.
         autoencoder: what it is the objective of.
         n_rows: training rows, of which some objectives keep something; 0 for a trained model.
 
     Raises:
         InvalidRecipeError: the objective does not go with the posterior, with the reason.
     """
-    objective = _build(objective_name(recipe, autoencoder), recipe, autoencoder.model, n_rows)
-    _look_at_posterior(autoencoder, objective.check)
+    spec = recipe.objective
+    objective = BUILDERS[type(spec)](spec, autoencoder.model, n_rows, recipe.seed)
+    _check_posterior(autoencoder, objective.check)
     objective.check_autoencoder(autoencoder)
-    if recipe.weight_posterior == "gaussian":
+    if not isinstance(spec, specs.OverWeights):
+        return objective
+    if spec.has_random_weights:
         # L draws of the weights, each with one of z; of objectives whose draws belong together, one.
         if isinstance(objective, SGVBA | SGVBB):
             return FullVariationalBayes(type(objective)(1), objective.n_samples)
         return FullVariationalBayes(objective)
-    return MaximumAPosteriori(objective) if recipe.weight_prior == "normal" else objective
+    return MaximumAPosteriori(objective) if spec.weight_prior == "normal" else objective
 
 
-def _look_at_posterior(autoencoder: AutoEncoder, look: Callable[[Posterior], Seen]) -> Seen:
-    """What `look` finds on a posterior of one row whose values are not computed."""
-    seen: list[Seen] = []
-
-    def trace() -> None:
-        seen.append(look(autoencoder.posterior(autoencoder.model.example())))
-
-    eqx.filter_eval_shape(trace)
-    return seen[0]
+def _check_posterior(autoencoder: AutoEncoder, check: Callable[[Posterior], None]) -> None:
+    """Have a posterior of one row checked whose values are not computed."""
+    eqx.filter_eval_shape(lambda: check(autoencoder.posterior(autoencoder.model.example())))
 
 
-def _build(name: str, recipe: Recipe, model: Model, n_rows: int) -> Objective:
-    baseline = _baseline(recipe, model.n_features)
-    n_samples = draws_per_row(recipe, name) or 1
-    build: dict[str, Callable[[], Objective]] = {
-        "sgvb-a": lambda: SGVBA(n_samples),
-        "sgvb-b": lambda: SGVBB(n_samples),
-        "score-function": lambda: ScoreFunction(n_samples, baseline),
-        "stl": lambda: StickingTheLanding(n_samples),
-        "iwae": lambda: ImportanceWeighted(n_samples),
-        "iwae-stl": lambda: ImportanceWeighted(n_samples, "stl"),
-        "dreg": lambda: ImportanceWeighted(n_samples, "dreg"),
-        "renyi": lambda: Renyi(recipe.alpha, n_samples),
-        "concrete": lambda: Concrete(recipe.temperature, n_samples),
-        "wake-sleep": lambda: WakeSleep(n_samples, recipe.dreams),
-        "mcem": lambda: MonteCarloEM(
-            model, n_rows, key=jax.random.fold_in(jax.random.key(recipe.seed), CHAINS)
-        ),
-        "autoencoder": Reconstruction,
-        "em": ExactEM,
-    }
-    return build[name]()
-
-
-def draws_per_row(recipe: Recipe, name: str) -> int | None:
-    """L or K of the objective of that name: the recipe's, or the objective's default; None where there are none."""
-    if recipe.samples is not None or name in WITHOUT_DRAWS:
-        return recipe.samples
-    leaves_one_out = name == "score-function" and recipe.baseline == "leave-one-out"
-    return LeaveOneOut.min_samples if leaves_one_out else DEFAULT_SAMPLES.get(name, 1)
-
-
-def _baseline(recipe: Recipe, n_features: int) -> Baseline:
-    if recipe.baseline == "learned":
-        return LearnedBaseline(n_features, key=jax.random.fold_in(jax.random.key(recipe.seed), BASELINE))
-    return {"none": NoBaseline, "moving-average": MovingAverage, "leave-one-out": LeaveOneOut}[
-        recipe.baseline
-    ]()
+def _key(seed: int, use: int) -> jax.Array:
+    return jax.random.fold_in(jax.random.key(seed), use)
 
 
 def bound_name(objective: Objective, *, normalized: bool) -> str:

@@ -7,10 +7,12 @@ steps that become smaller.
 
 import dataclasses
 import math
+from typing import Any
 
-from aevb.models import AutoEncoder, Likelihood, choose_prior
+from aevb.models import choose_prior
 from aevb.recipe import Recipe
-from aevb.selection import draws_per_row, objective_name
+from aevb.selection import automatic_objective
+from aevb.specs import CONSTANT_RATE, OBJECTIVES
 from aevb.training.optimizers import DEFAULT_CLIP_NORMS
 
 # Steps of a user's own data, rounded up to whole epochs. What a network takes to converge depends little on the number
@@ -24,61 +26,61 @@ LEAST_ROWS = 50
 VALIDATION = 0.1
 EVALUATIONS = 50
 PATIENCE = 15
-# Where it ends at zero. Elsewhere it is that of the published figures.
-DECAYING_RATE, CONSTANT_RATE = 3e-3, 1e-3
-FULL_BATCH = ("em", "mcem")
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What a budget depends on.
+    """What open settings depend on.
 
     Args:
         n_rows: of the training data, before validation rows are held out.
         is_named: whether it is one of the data sets that aevb knows by name.
+        likelihood: the name of the likelihood that was chosen for the data.
+        clip_norm: the longest gradient that this likelihood asks for with a user's own data.
     """
 
     n_rows: int
     is_named: bool = False
+    likelihood: str = "gaussian"
+    clip_norm: float = 0.0
 
 
 def settle(recipe: Recipe, facts: Facts) -> Recipe:
-    """The recipe with its budget, validation share, patience and schedule settled.
+    """The recipe with every setting settled that it leaves open: each `auto`, and each None that stands for a default.
 
     What the user set stays. Settling again changes nothing.
+
+    Raises:
+        InvalidRecipeError: a setting does not go with what another one, left open, comes to.
     """
-    as_published = facts.is_named or not recipe.has_encoder or recipe.objective in FULL_BATCH
-    if recipe.has_budget or as_published:
-        found = {
-            "validation": 0.0,
-            "schedule": "constant",
-            "evaluate_every": 1,
-            "learning_rate": CONSTANT_RATE,
-        }
-        if not recipe.has_budget:
-            found["epochs"] = NAMED_EPOCHS
-    else:
-        found = _by_size(recipe, facts.n_rows)
-    return _with_open(recipe, found)
+    recipe = _with_open(recipe, {**_of_the_model(recipe, facts), **_of_the_budget(recipe, facts)})
+    # What an objective, now that it is known, takes if nothing is said.
+    return _with_open(recipe, {"samples": recipe.objective.draws})
 
 
-def settle_model(
-    recipe: Recipe, facts: Facts, name: str, likelihood: Likelihood, autoencoder: AutoEncoder
-) -> Recipe:
-    """The recipe with what depends on the model settled: the names behind `auto`, draws of z, and the clip norm."""
-    objective = objective_name(recipe, autoencoder)
-    clip_norm = 0.0 if facts.is_named else likelihood.clip_norm
+def _of_the_model(recipe: Recipe, facts: Facts) -> dict[str, Any]:
+    prior = choose_prior(recipe.prior, recipe.posterior.name)
     found = {
-        "likelihood": name,
-        "prior": choose_prior(recipe.prior, recipe.posterior),
-        "objective": objective,
-        "samples": draws_per_row(recipe, objective),
-        "clip_norm": DEFAULT_CLIP_NORMS.get(recipe.optimizer, clip_norm),
+        "likelihood": facts.likelihood,
+        "prior": prior,
+        "clip_norm": DEFAULT_CLIP_NORMS.get(
+            recipe.optimizer.name, 0.0 if facts.is_named else facts.clip_norm
+        ),
     }
-    return _with_open(recipe, found)
+    if recipe.objective.name == OBJECTIVES.default:
+        found["objective"] = automatic_objective(recipe.posterior, prior, recipe.latents)
+    return found
 
 
-def _by_size(recipe: Recipe, n_rows: int) -> dict[str, object]:
+def _of_the_budget(recipe: Recipe, facts: Facts) -> dict[str, Any]:
+    as_published = facts.is_named or not recipe.has_encoder or not recipe.objective.in_small_steps
+    if not (recipe.has_budget or as_published):
+        return _by_size(recipe, facts.n_rows)
+    found = {"validation": 0.0, "schedule": "constant", "evaluate_every": 1, "learning_rate": CONSTANT_RATE}
+    return found if recipe.has_budget else found | {"epochs": NAMED_EPOCHS}
+
+
+def _by_size(recipe: Recipe, n_rows: int) -> dict[str, Any]:
     validation = VALIDATION if n_rows >= LEAST_ROWS else 0.0
     share = validation if recipe.validation is None else recipe.validation
     kept = max(1, n_rows - round(share * n_rows))
@@ -88,13 +90,13 @@ def _by_size(recipe: Recipe, n_rows: int) -> dict[str, object]:
         "epochs": epochs,
         "validation": validation,
         "schedule": "cosine",
-        "learning_rate": DECAYING_RATE if recipe.optimizer in ("adam", "adamw") else CONSTANT_RATE,
+        "learning_rate": recipe.optimizer.decaying_rate,
         "evaluate_every": max(1, epochs // EVALUATIONS),
     }
     return {**found, "patience": PATIENCE} if share else found
 
 
-def _with_open(recipe: Recipe, found: dict[str, object]) -> Recipe:
+def _with_open(recipe: Recipe, found: dict[str, Any]) -> Recipe:
     """The recipe with these settings where it leaves them open."""
-    changes = {name: value for name, value in found.items() if getattr(recipe, name) in (None, "auto")}
-    return Recipe.parse({**recipe.model_dump(exclude_none=True), **changes})
+    flat = recipe.model_dump()
+    return recipe.replaced(**{k: v for k, v in found.items() if flat.get(k) in (None, "auto")})

@@ -84,7 +84,7 @@ class TrainedModel:
 
     @property
     def _expected_width(self) -> int:
-        return code_width(self.recipe.posterior, self.recipe.latents, self.recipe.categories)
+        return code_width(self.recipe.posterior.name, self.recipe.latents, self.recipe.posterior.n_categories)
 
     @property
     def sees_missing(self) -> bool:
@@ -114,7 +114,7 @@ class TrainedModel:
     @property
     def is_binary_only(self) -> bool:
         """Whether it knows values of 0 and 1 only, and nothing makes others binary."""
-        return self.likelihood.is_binary and self.is_normalized and self.recipe.binarize == "none"
+        return self.likelihood.is_binary and self.is_normalized and self.recipe.scale.binarize == "none"
 
     @property
     def pixel_range(self) -> tuple[float, float] | None:
@@ -352,7 +352,7 @@ class TrainedModel:
             scaling = Scaling(tuple(about["scaling"]["loc"]), tuple(about["scaling"]["scale"]))
             model = cls(
                 for_use(autoencoder, recipe.seed),
-                Preparation(scaling, recipe.binarize, recipe.seed),
+                Preparation(scaling, recipe.scale.binarize, recipe.seed),
                 recipe,
                 about["is_normalized"],
                 _tuple(about["feature_names"]),
@@ -388,13 +388,13 @@ class TrainedModel:
             ),
             (
                 "the weights' distribution",
-                model.has_random_weights == (self.recipe.weight_posterior == "gaussian"),
+                model.has_random_weights == self.recipe.objective.has_random_weights,
             ),
             (
                 "what the encoder is given",
                 isinstance(encoder, RowSearch) or encoder.sees_mask == self.sees_missing,
             ),
-            ("the posterior", getattr(posterior, "family", None) == self.recipe.posterior),
+            ("the posterior", getattr(posterior, "family", None) == self.recipe.posterior.name),
             ("the number of latents", posterior.space.width == model.space.width == self._expected_width),
             ("the feature names", names is None or len(names) == n),
             ("the image shape", shape is None or math.prod(shape) == n),

@@ -11,10 +11,8 @@ from rich.table import Column, Table
 
 from aevb.cli.densities import repeated_note
 from aevb.cli.terminal import write
-from aevb.models import choose_prior
 from aevb.objectives import ELBO, Objective
 from aevb.run import Run
-from aevb.selection import objective_name
 from aevb.training import TrainingState
 
 # Between plain lines of a run whose epochs are short.
@@ -66,14 +64,14 @@ def introduce(console: Console, run: Run) -> None:
     write(console, f"budget: {_budget(run)}")
     write(
         console,
-        f"{run.assembly.likelihood.name} likelihood, {recipe.latents} latents, {recipe.posterior} posterior, "
-        f"{choose_prior(recipe.prior, recipe.posterior)} prior, {objective_name(recipe, run.assembly.autoencoder)}",
+        f"{run.assembly.likelihood.name} likelihood, {recipe.latents} latents, {recipe.posterior.name} posterior, "
+        f"{recipe.prior} prior, {recipe.objective.name}",
     )
     if recipe.missing == "nan":
         missing = float(np.isnan(data.train).mean())
         write(console, f"{missing:.1%} of the training rows' values are missing, at random as is assumed")
     if not recipe.has_encoder:
-        kept = "a chain of draws of z" if recipe.objective == "mcem" else "parameters of q(z)"
+        kept = "parameters of q(z)" if recipe.objective.has_encoder else "a chain of draws of z"
         write(
             console,
             f"Every training row has {kept} of its own. For other rows, q(z) is searched for in every evaluation: "
@@ -102,7 +100,9 @@ def _budget(run: Run) -> str:
         parts.append(f"the best model on {recipe.validation:.0%} validation rows is kept")
     if recipe.patience:
         parts.append(f"stops early after {recipe.patience} evaluations without a better one")
-    parts.append("the step size falls to zero" if recipe.schedule == "cosine" else "constant step size")
+    parts.append(
+        "the step size falls to zero" if recipe.optimizer.schedule == "cosine" else "constant step size"
+    )
     return ", ".join(parts)
 
 

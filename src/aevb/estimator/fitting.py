@@ -60,9 +60,15 @@ class Fit:
             InvalidDataError: see `TrainedModel.prepare`.
         """
         rows = model.prepare(x, training=True)
+<<<<<<< HEAD
         objective = build_objective(model.recipe, model.trainable)
         plan = build_plan(model.recipe.model_copy(update={"schedule": "constant"}), len(rows), objective)
         if state is None or model.recipe.schedule != "constant":
+=======
+        plan = build_plan(model.recipe.replaced(schedule="constant"), len(rows))
+        if state is None or model.recipe.optimizer.schedule != "constant":
+            objective = build_objective(model.recipe, model.trainable)
+>>>>>>> specs
             state = TrainingState.start(model.trainable, objective, plan.optimizer)
             state = dataclasses.replace(state, progress=_taken_up(model.history))
         progress = dataclasses.replace(state.progress, status="running", best=None, fallen=0)
@@ -116,10 +122,10 @@ class Fit:
         if at.status not in BAD_ENDS:
             return
         held = f"of epoch {at.chosen['epoch']}, the best" if at.chosen else "from before that step"
-        recipe = self.model.recipe
+        optimizer = self.model.recipe.optimizer
         said = (
             f"training went wrong at {at.message}. The estimator holds the model {held}. Try a smaller "
-            f"`learning_rate=` than {recipe.learning_rate:g}{'' if recipe.clip_norm else ', or `clip_norm=1`'}."
+            f"`learning_rate=` than {optimizer.learning_rate:g}{'' if optimizer.clip_norm else ', or `clip_norm=1`'}."
         )
         if at.status == "diverged":
             raise NonFiniteBoundError(said)

@@ -53,7 +53,7 @@ def _pure_codes_of(model: TrainedModel) -> Callable[[TrainedModel, Codes, PerLat
 
 
 def _prior(model: TrainedModel) -> str:
-    return choose_prior(model.recipe.prior, model.recipe.posterior)
+    return choose_prior(model.recipe.prior, model.recipe.posterior.name)
 
 
 def _plane(model: TrainedModel, pair: list[int], labels: tuple[str, str]) -> Figure:

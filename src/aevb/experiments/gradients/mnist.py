@@ -89,7 +89,7 @@ def _notes(recipe: Recipe, n_draws: int) -> tuple[str, ...]:
 
 
 def _widths(recipe: Recipe, assembly: Assembly) -> str:
-    d, hidden = assembly.data.train.shape[1], recipe.hidden
+    d, hidden = assembly.data.train.shape[1], recipe.network.hidden
     return "-".join(map(str, (d, *hidden, recipe.latents, *hidden[::-1], d)))
 
 
