@@ -263,8 +263,8 @@ def execute(run: Run, show: Callable[[TrainingState], None], stop_requested: Cal
     if error is not None:
         raise error(
             f"training stopped: at {state.progress.message}. {_what_is_kept(state.progress)} is in {folder.model}. "
-            f"Try a smaller --learning-rate than {run.recipe.optimizer.learning_rate:g}, gradient clipping (--clip-norm 1), or "
-            "another --scale if some values are extreme."
+            f"Try a smaller --learning-rate than {run.recipe.optimizer.learning_rate:g}, gradient clipping "
+            "(--clip-norm 1), or another --scale if some values are extreme."
         )
     return run
 

@@ -60,15 +60,9 @@ class Fit:
             InvalidDataError: see `TrainedModel.prepare`.
         """
         rows = model.prepare(x, training=True)
-<<<<<<< HEAD
         objective = build_objective(model.recipe, model.trainable)
-        plan = build_plan(model.recipe.model_copy(update={"schedule": "constant"}), len(rows), objective)
-        if state is None or model.recipe.schedule != "constant":
-=======
-        plan = build_plan(model.recipe.replaced(schedule="constant"), len(rows))
+        plan = build_plan(model.recipe.replaced(schedule="constant"), len(rows), objective)
         if state is None or model.recipe.optimizer.schedule != "constant":
-            objective = build_objective(model.recipe, model.trainable)
->>>>>>> specs
             state = TrainingState.start(model.trainable, objective, plan.optimizer)
             state = dataclasses.replace(state, progress=_taken_up(model.history))
         progress = dataclasses.replace(state.progress, status="running", best=None, fallen=0)

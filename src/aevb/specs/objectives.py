@@ -83,7 +83,7 @@ class Subtracting(Drawn):
 
 
 class AutoObjective(Subtracting):
-    """Chosen by the posterior: sgvb-b, or sgvb-a if the divergence has no closed form; score-function if it is discrete.
+    """Chosen by the posterior: sgvb-b, or sgvb-a without a closed divergence; score-function for discrete codes.
 
     >>> AutoObjective(weight_prior="normal")
     AutoObjective(weight_prior='normal')
