@@ -1,6 +1,7 @@
 """From a recipe and a data set to everything that training needs."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ from aevb.datasets import (
 )
 from aevb.distributions import FAMILIES
 from aevb.errors import InvalidRecipeError
+from aevb.inference.for_use import for_use
 from aevb.models import (
     LIKELIHOODS,
     AutoEncoder,
@@ -141,7 +143,7 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
     if not recipe.has_encoder:
         autoencoder = _with_table(autoencoder, recipe, len(data.train), parts.encoder_network)
     objective = build_objective(recipe, autoencoder, len(data.train))
-    plan = build_plan(recipe, len(data.train), objective.steps_per_batch)
+    plan = build_plan(recipe, len(data.train), objective)
     if objective.is_bound:
         log_scale = prepare.scaling.log_scale if likelihood.is_density else 0.0
         plan = dataclasses.replace(plan, independent=_independent(data.train, likelihood, log_scale))
@@ -334,9 +336,10 @@ def _lift(network: eqx.Module, n_inputs: int, which: str = "") -> OverRows:
     return OverRows(network)
 
 
-def build_plan(recipe: Recipe, n_rows: int, updates: int = 1) -> Plan:
-    """The plan of training, for a number of training rows and of updates of the weights on each minibatch."""
-    steps_per_epoch = math.ceil(n_rows / min(recipe.batch_size, n_rows))
+def build_plan(recipe: Recipe, n_rows: int, objective: Objective) -> Plan:
+    """The plan of training, for a number of training rows."""
+    batch_size = n_rows if objective.takes_all_rows else recipe.batch_size
+    steps_per_epoch, updates = math.ceil(n_rows / min(batch_size, n_rows)), objective.steps_per_batch
     limits = (recipe.steps, recipe.epochs and recipe.epochs * steps_per_epoch)
     last_step = min((limit for limit in limits if limit is not None), default=None)
     spec = recipe.optimizer
@@ -351,7 +354,7 @@ def build_plan(recipe: Recipe, n_rows: int, updates: int = 1) -> Plan:
     )
     return Plan(
         optimizer,
-        recipe.batch_size,
+        batch_size,
         recipe.epochs,
         recipe.steps,
         None if recipe.minutes is None else 60 * recipe.minutes,
@@ -360,4 +363,5 @@ def build_plan(recipe: Recipe, n_rows: int, updates: int = 1) -> Plan:
         recipe.scale.binarize == "dynamic",
         recipe.missing == "nan",
         recipe.seed,
+        for_use=functools.partial(for_use, seed=recipe.seed),
     )

@@ -32,8 +32,6 @@ from aevb.objectives import (
     ScoreFunction,
     StickingTheLanding,
     WakeSleep,
-    require_dreams_covered,
-    require_linear,
 )
 from aevb.recipe import Recipe
 
@@ -100,10 +98,7 @@ def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -
         raise InvalidRecipeError(f"the objective is still {spec.name}, which `aevb.settling.settle` replaces")
     objective = BUILDERS[type(spec)](spec, autoencoder.model, n_rows, recipe.seed)
     _check_posterior(autoencoder, objective.check)
-    if isinstance(objective, ExactEM):
-        require_linear(autoencoder)
-    if isinstance(objective, WakeSleep):
-        require_dreams_covered(autoencoder)
+    objective.check_autoencoder(autoencoder)
     if not isinstance(spec, specs.OverWeights):
         return objective
     if spec.has_random_weights:

@@ -15,7 +15,7 @@ from aevb import SGD, VAE
 from aevb.errors import NonFiniteBoundError
 from aevb.estimator import fitting
 from aevb.estimator.progress import progress
-from aevb.training import loop
+from aevb.training.gradient_ascent import GradientAscent
 from command_line import aevb as command
 from command_line import quick_compilation, write_table  # noqa: F401
 
@@ -31,14 +31,14 @@ def fitted():
 class TestInterruption:
     def interrupted(self, monkeypatch, steps):
         """A fit that Ctrl-C stops inside the chunk that would take it beyond so many steps."""
-        take_steps = loop._take_steps
+        take_steps = GradientAscent.steps
 
-        def take(state, *others):
+        def take(self, state, *others):
             if state.progress.step >= steps:
                 raise KeyboardInterrupt
-            return take_steps(state, *others)
+            return take_steps(self, state, *others)
 
-        monkeypatch.setattr(loop, "_take_steps", take)
+        monkeypatch.setattr(GradientAscent, "steps", take)
         vae = clone(SMALL)
         with pytest.raises(KeyboardInterrupt) as stopped:
             vae.fit(X)

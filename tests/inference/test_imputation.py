@@ -11,6 +11,8 @@ from aevb import inference
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.inference import ImportanceImputation, MetropolisWithinGibbs, PseudoGibbs
+from aevb.inference.chain_imputation import _split_r_hat
+from aevb.inference.moments import Moments
 from aevb.inference.weighted_imputation import BLOCK_SAMPLES
 from aevb.inference.weighted_sums import Sums
 from aevb.models.noise import BitFlips, GaussianNoise
@@ -183,7 +185,7 @@ def binary():
     rng = np.random.default_rng(0)
     model = autoencoder.model
     _, truth = model.simulate(jax.random.key(5), Batch(jnp.zeros((400, 5))))
-    truth = np.asarray(truth)
+    truth = np.asarray(truth.x)
     missing = rng.random(truth.shape) < 0.4
     missing[:2] = [[True], [False]]
     return autoencoder, truth, np.where(missing, np.nan, truth).astype(np.float32)
@@ -343,7 +345,7 @@ def test_what_the_encoder_is_told_is_missing(oracle):
         (lambda: ImportanceImputation(0), "importance samples must be at least 1, not 0"),
         (lambda: ImportanceImputation(5, prior_share=1.5), "between 0 and 1, not 1.5"),
         (lambda: ImportanceImputation(5, tolerance=-1.0), "at least 0, not -1"),
-        (lambda: PseudoGibbs(0), "steps of a chain must be at least 1, not 0"),
+        (lambda: PseudoGibbs(0), "halves are compared, must be at least 2, not 0"),
         (lambda: MetropolisWithinGibbs(5, -1), "at least 0, not -1"),
         (lambda: MetropolisWithinGibbs(5, 1, 1), "at least 2, not 1"),
         (lambda: impute(tiny(), np.ones((1, 5), np.float32), PseudoGibbs(), -1), "at least 0, not -1"),
@@ -352,3 +354,17 @@ def test_what_the_encoder_is_told_is_missing(oracle):
 def test_impossible_settings_are_refused(make, message):
     with pytest.raises(InvalidRecipeError, match=message):
         make()
+
+
+def test_chains_that_drift_alike_are_told_by_their_halves():
+    """R-hat of the halves sees what that of whole chains, which all have the same mean, cannot."""
+    first, second = (
+        Moments(jnp.full(4, 50.0), jnp.full((4, 1), mean), jnp.ones((4, 1))) for mean in (0.0, 1.0)
+    )
+    halves = jax.tree.map(lambda a, b: jnp.stack([a, b]), first, second)
+    within = jnp.full((4, 1), 0.1)
+    apart = float(_split_r_hat(halves, within)[0])
+    # Var of eight means, four 0 and four 1: 2/7; the variance within: 1/50 + 0.1.
+    assert apart == pytest.approx(np.sqrt(1 + (2 / 7) / 0.12), rel=1e-5)
+    alike = jax.tree.map(lambda a: jnp.stack([a, a]), first)
+    assert float(_split_r_hat(alike, within)[0]) == 1.0

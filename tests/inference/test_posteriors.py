@@ -58,7 +58,8 @@ def test_refined_is_the_best_of_its_family(oracle, x, imperfect, given):
 
 def rank_statistic(autoencoder, model, method, n=800, n_classes=8):
     """Chi-square of the ranks of codes among 31 draws given the rows that were drawn from them (Talts et al. 2018)."""
-    z, x = model.simulate(jax.random.key(7), Batch(jnp.zeros((n, 5))))
+    z, batch = model.simulate(jax.random.key(7), Batch(jnp.zeros((n, 5))))
+    x = batch.x
     found = posterior(autoencoder, np.asarray(x), KEY, method, n_draws=31)
     ranks = np.sum(found.draws < np.asarray(z)[:, None], axis=1)
     counts = np.stack([np.bincount(rank * n_classes // 32, minlength=n_classes) for rank in ranks.T])

@@ -154,7 +154,7 @@ def test_a_grid_that_may_not_be_fine_enough_is_not_relied_on():
     [
         (lambda: tiny("gaussian", 5, 4), "at most 3 latents, and this model has 4: use importance"),
         (lambda: model_of("dirichlet", "gaussian", 5), "this model has 4"),
-        (lambda: model_of("bernoulli", "bernoulli", 17), r"at most 65,536, and this model has 2\^17"),
+        (lambda: model_of("bernoulli", "bernoulli", 17), r"at most 65,536, and this model has 131,072"),
     ],
 )
 def test_too_many_codes_are_refused(autoencoder, fragment):

@@ -158,7 +158,7 @@ def test_without_a_closed_divergence():
 
 
 def test_discrete_codes_are_refused():
-    with pytest.raises(InvalidRecipeError, match=r"categorical codes are discrete.*amortized"):
+    with pytest.raises(InvalidRecipeError, match=r"discrete codes have none.*amortized"):
         Refined(of_family("categorical", "categorical"), KEY)
 
 

@@ -72,7 +72,8 @@ def test_simulated_codes_are_as_the_draws():
     """
     autoencoder = with_codes_of("exponential")
     n, n_classes = 10 * BLOCK_ROWS, 8
-    z, x = autoencoder.model.simulate(jax.random.key(3), Batch(jnp.zeros((n, D))))
+    z, batch = autoencoder.model.simulate(jax.random.key(3), Batch(jnp.zeros((n, D))))
+    x = batch.x
     method = HMC(n_samples=128, n_chains=4, n_warmup=60)
     samples = draws(autoencoder, np.asarray(x), method)
     thinned = samples.z[:, :, ::16].reshape(n, 32, K)[:, :31]

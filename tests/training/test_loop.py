@@ -20,6 +20,7 @@ from aevb.training import (
     load_checkpoint,
     save_checkpoint,
 )
+from aevb.training.chunk import minibatches
 from oracles import same_bits, tiny
 from training_runs import DATA, PLAN, comparable, run, without_clock
 
@@ -125,7 +126,7 @@ def test_a_finished_run_stays_finished(whole):
 def test_a_finished_run_can_be_prolonged(whole):
     """More epochs with a state at the end of a shorter run: as if they had been asked for at once."""
     short = run(epochs=2)[-1]
-    running = loop._note(short, status="running")
+    running = short.noted(status="running")
     same_outcome(run(state=running)[-1], whole[-1])
     assert [s.progress.status for s in run(state=running, epochs=2)] == ["finished"]
 
@@ -173,14 +174,14 @@ def test_training_sums_count_every_row_once_an_epoch(monkeypatch):
 
 @pytest.mark.parametrize(("n_rows", "batch_size", "steps"), [(22, 4, 6), (20, 4, 5), (3, 100, 1), (1, 1, 1)])
 def test_minibatches_hold_every_row_once(n_rows, batch_size, steps):
-    order = loop.minibatches(2, 0, n_rows, min(batch_size, n_rows))
+    order = minibatches(2, 0, n_rows, min(batch_size, n_rows))
     assert order.shape[0] == steps
     assert sorted(order[order >= 0]) == list(range(n_rows))
     assert np.all(order[:-1] >= 0)
 
 
 def test_every_epoch_and_seed_has_an_order_of_its_own():
-    orders = {tuple(loop.minibatches(epoch, seed, 30, 7).ravel()) for epoch in range(4) for seed in range(4)}
+    orders = {tuple(minibatches(epoch, seed, 30, 7).ravel()) for epoch in range(4) for seed in range(4)}
     assert len(orders) == 16
 
 

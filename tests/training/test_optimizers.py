@@ -17,7 +17,7 @@ from aevb.models import learned, split_learned, total
 from aevb.models.likelihoods.likelihood import CLIP_NORM
 from aevb.objectives import Bound, MaximumAPosteriori, Objective
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState
-from aevb.training.loop import minibatches
+from aevb.training.chunk import minibatches
 from aevb.training.optimizers import OptimizerName
 from oracles import tiny
 from training_runs import DATA, run

@@ -60,9 +60,9 @@ class Fit:
             InvalidDataError: see `TrainedModel.prepare`.
         """
         rows = model.prepare(x, training=True)
-        plan = build_plan(model.recipe.replaced(schedule="constant"), len(rows))
+        objective = build_objective(model.recipe, model.trainable)
+        plan = build_plan(model.recipe.replaced(schedule="constant"), len(rows), objective)
         if state is None or model.recipe.optimizer.schedule != "constant":
-            objective = build_objective(model.recipe, model.trainable)
             state = TrainingState.start(model.trainable, objective, plan.optimizer)
             state = dataclasses.replace(state, progress=_taken_up(model.history))
         progress = dataclasses.replace(state.progress, status="running", best=None, fallen=0)

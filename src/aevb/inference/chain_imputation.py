@@ -33,7 +33,7 @@ class _ChainImputation:
 
     def __post_init__(self):
         for value, least, what in (
-            (self.n_steps, 1, "steps of a chain"),
+            (self.n_steps, 2, "steps of a chain, whose halves are compared,"),
             (self.burn_in, 0, "steps before those that count"),
             (self.n_chains, 2, "chains, which are compared with each other,"),
         ):
@@ -69,7 +69,7 @@ class PseudoGibbs(_ChainImputation):
         n_chains: chains per row, which are compared with each other.
 
     Raises:
-        InvalidRecipeError: no step, fewer than 0 before, or fewer than 2 chains.
+        InvalidRecipeError: fewer than 2 steps, fewer than 0 before, or fewer than 2 chains.
     """
 
     name: ClassVar[str] = "pseudo-gibbs"
@@ -88,7 +88,7 @@ class MetropolisWithinGibbs(_ChainImputation):
         n_chains: chains per row, which are compared with each other.
 
     Raises:
-        InvalidRecipeError: no step, fewer than 0 before, or fewer than 2 chains.
+        InvalidRecipeError: fewer than 2 steps, fewer than 0 before, or fewer than 2 chains.
     """
 
     name: ClassVar[str] = "metropolis"
@@ -101,7 +101,7 @@ class _State(eqx.Module):
     Args:
         x: the row as each chain has filled it in.
         z: its code in each chain.
-        moments: of E[x|z], for each chain.
+        moments: of E[x|z], for the first and the second half of each chain's steps.
         within: the sum of Var[x|z] over steps, for each chain.
         kept: codes for the draws.
         accepted: how many draws of z were accepted.
@@ -123,6 +123,7 @@ class _Chains(eqx.Module):
         recognition: from rows to q(z|x).
         row: the row, once for each chain.
         burn_in: steps that do not count.
+        n_steps: steps that do.
         accept_all: whether every draw of z is accepted.
     """
 
@@ -130,6 +131,7 @@ class _Chains(eqx.Module):
     recognition: Recognition
     row: Batch
     burn_in: Array
+    n_steps: Array
     accept_all: bool = eqx.field(static=True)
 
     @property
@@ -142,7 +144,7 @@ class _Chains(eqx.Module):
         z = self.recognition(self.row).sample(z_key)
         (n_chains, n_features), zero = self.row.x.shape, jnp.array(0.0)
         kept = Kept(zero, jnp.zeros((n_draws, self._space.width)))
-        none = Moments.none(n_chains, n_features)
+        none = Moments.none(2, n_chains, n_features)
         return _State(self.fill(x_key, z)[0], z, none, jnp.zeros((n_chains, n_features)), kept, zero)
 
     def step(self, key: PRNGKey, t: Array, state: _State) -> _State:
@@ -154,11 +156,18 @@ class _Chains(eqx.Module):
         return _State(
             x,
             z,
-            state.moments + Moments(counts, mean, jnp.zeros_like(mean)),
+            state.moments + self.at(t, counts, mean),
             state.within + counts[:, None] * variance,
             state.kept.offer(keep_key, counts, self._space.columns(z)),
             state.accepted + counts @ accept,
         )
+
+    def at(self, t: Array, counts: Float[Array, " chains"], mean: Chains) -> Moments:
+        """What a step adds to the moments of the half that it is in."""
+        is_second = t >= self.burn_in + self.n_steps // 2
+        weight = jnp.stack([1 - is_second, is_second])[:, None] * counts
+        both = jnp.broadcast_to(mean, (2, *mean.shape))
+        return Moments(weight, both, jnp.zeros_like(both))
 
     def encode(self, key: PRNGKey, t: Array, state: _State) -> tuple[Float[Array, " chains"], Codes]:
         """A draw of z from q(z|x), where it is accepted; the row is whole now, and q is told so."""
@@ -199,7 +208,7 @@ def _impute(
     def one_row(key: PRNGKey, row: Batch) -> Found:
         start_key, step_key, draw_key = jax.random.split(key, 3)
         copies = jax.tree.map(lambda leaf: jnp.repeat(leaf, n_chains, axis=0), row)
-        chains = _Chains(observation, recognition, copies, burn_in, accept_all)
+        chains = _Chains(observation, recognition, copies, burn_in, n_steps, accept_all)
         start = chains.start(start_key, n_draws)
         state = jax.lax.fori_loop(0, burn_in + n_steps, lambda t, s: chains.step(step_key, t, s), start)
         kept = observation.model.space.from_columns(state.kept.z[:, None])
@@ -210,14 +219,15 @@ def _impute(
 
 
 def _found(state: _State, draws: Float[Array, "draws features"], known: Array, *, accept_all: bool) -> Found:
-    """Means over chains, and how much wider all chains together are than each (Gelman & Rubin 1992)."""
-    moments = state.moments
+    """Means over chains, and by R-hat of their halves how much wider all are than each (Gelman et al. 2013, 11.4)."""
+    halves = state.moments
+    moments = jax.tree.map(lambda part: part[0], halves) + jax.tree.map(lambda part: part[1], halves)
     n_chains, total = len(moments.weight), jnp.sum(moments.weight)
     between = jnp.var(moments.mean, axis=0)
     by_chain = moments.variance + state.within / moments.weight[:, None]
     each = jnp.mean(by_chain, axis=0)
     around = by_chain + jnp.square(moments.mean - jnp.mean(moments.mean, axis=0))
-    r_hat = jnp.sqrt(1 + jnp.where(each > 0, between * n_chains / (n_chains - 1) / each, 0.0))
+    r_hat = _split_r_hat(halves, state.within / moments.weight[:, None])
     worst = jnp.max(jnp.where(known, 1.0, r_hat))
     diagnostics = {"r_hat": worst}
     if not accept_all:
@@ -231,3 +241,15 @@ def _found(state: _State, draws: Float[Array, "draws features"], known: Array, *
         reliable=worst <= MIXED,
         diagnostics=diagnostics,
     )
+
+
+def _split_r_hat(halves: Moments, within: Chains) -> Float[Array, " features"]:
+    """Of each feature; near 1 where the halves of all chains agree.
+
+    Args:
+        halves: the moments of E[x|z] in both halves of each chain.
+        within: the mean of Var[x|z] over each chain.
+    """
+    between = jnp.var(halves.mean, axis=(0, 1), ddof=1)
+    each = jnp.mean(halves.variance + within, axis=(0, 1))
+    return jnp.sqrt(1 + jnp.where(each > 0, between / each, 0.0))

@@ -67,6 +67,8 @@ class Site(eqx.Module):
     @property
     def interval(self) -> tuple[float, float]:
         """The smallest interval that holds every entry of a code; all numbers if the support moves."""
+        if self.values is not None:
+            return float(np.min(self.values)), float(np.max(self.values))
         support = getattr(self.support, "base_constraint", self.support)
         limits = getattr(support, "lower_bound", -math.inf), getattr(support, "upper_bound", math.inf)
         return (-math.inf, math.inf) if self.moves else (float(np.min(limits[0])), float(np.max(limits[1])))

@@ -82,6 +82,23 @@ class Objective(eqx.Module):
             )
 
     @property
+    def learner(self) -> str:
+        """What ascends it, a key of `aevb.training.LEARNERS`."""
+        return "gradient"
+
+    @property
+    def takes_all_rows(self) -> bool:
+        """Whether a step takes all rows at once, whatever the size of a minibatch is."""
+        return False
+
+    def check_autoencoder(self, autoencoder: AutoEncoder) -> None:
+        """Refuse a model or a recognition model that it cannot be used with, beyond what `check` sees.
+
+        Raises:
+            InvalidRecipeError: with the reason and what to use.
+        """
+
+    @property
     def steps_per_batch(self) -> int:
         """Updates of the weights on a minibatch before the next one."""
         return 1

@@ -74,7 +74,7 @@ def divergence(model: Model, posterior: Posterior, batch: Batch, z: Codes) -> Pa
     """
     if posterior.closed:
         parts = posterior.divergence(z)
-        samples = jax.eval_shape(posterior.log_prob, z).shape
+        samples = jax.eval_shape(lambda z: posterior.log_prob(z), z).shape
         return {name: jnp.broadcast_to(part, (*samples, part.shape[-1])) for name, part in parts.items()}
     own, prior = posterior.log_prob_by_part(z), model.prior_of(batch).log_prob_by_part(z)
     if jax.tree.map(jnp.shape, own) == jax.tree.map(jnp.shape, prior):

@@ -24,6 +24,20 @@ class ExactEM(Objective):
         """What the bound equals at the exact posterior."""
         return "log p(x)"
 
+    @property
+    def learner(self) -> str:
+        """EM needs no gradient."""
+        return "exact-em"
+
+    @property
+    def takes_all_rows(self) -> bool:
+        """An iteration does."""
+        return True
+
+    def check_autoencoder(self, autoencoder: AutoEncoder) -> None:
+        """Refuse what is not a linear-Gaussian model with an encoder that can be its exact posterior."""
+        require_linear(autoencoder)
+
     def check(self, posterior: Posterior) -> None:
         """Nothing to refuse in a posterior alone; see `require_linear`."""
 

@@ -80,6 +80,10 @@ class WakeSleep(Objective):
         """Refuse a support that moves with the parameters of q: a dream's code may lie outside."""
         require_fixed_support(self, posterior)
 
+    def check_autoencoder(self, autoencoder: AutoEncoder) -> None:
+        """Refuse a q(z|x) that has no density where a dream's code may lie, or has some where p(z) has none."""
+        require_dreams_covered(autoencoder)
+
     def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The evidence lower bound on each row, its surrogate that of the wake phase."""
         z = draw(stopped(posterior), key, self.n_samples)

@@ -3,7 +3,7 @@
 import equinox as eqx
 
 from aevb.batch import Batch
-from aevb.models import Model, Posterior
+from aevb.models import AutoEncoder, Model, Posterior
 from aevb.objectives.bound import Bound, Objective
 from aevb.typing import PRNGKey
 
@@ -32,6 +32,20 @@ class Wrapper(Objective):
     def parts_note(self) -> str:
         """The wrapped objective's."""
         return self.objective.parts_note
+
+    @property
+    def learner(self) -> str:
+        """The wrapped objective's."""
+        return self.objective.learner
+
+    @property
+    def takes_all_rows(self) -> bool:
+        """As the wrapped objective does."""
+        return self.objective.takes_all_rows
+
+    def check_autoencoder(self, autoencoder: AutoEncoder) -> None:
+        """Refuse what the wrapped objective refuses."""
+        self.objective.check_autoencoder(autoencoder)
 
     @property
     def steps_per_batch(self) -> int:

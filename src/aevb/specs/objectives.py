@@ -83,7 +83,7 @@ class Subtracting(Drawn):
 
 
 class AutoObjective(Subtracting):
-    """Chosen by the posterior: sgvb-b, or sgvb-a without a closed form; score-function for discrete codes.
+    """Chosen by the posterior: sgvb-b, or sgvb-a without a closed divergence; score-function for discrete codes.
 
     >>> AutoObjective(weight_prior="normal")
     AutoObjective(weight_prior='normal')

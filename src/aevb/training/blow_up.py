@@ -6,8 +6,6 @@ are counted and not averaged. One that lies below in most of a thousand steps, o
 evaluation, has blown up.
 """
 
-import dataclasses
-
 import numpy as np
 from jaxtyping import Float
 
@@ -35,15 +33,11 @@ def judged(state: TrainingState, plan: Plan) -> TrainingState:
     progress = state.progress
     watched = progress.step - progress.watched
     if 2 * progress.fallen <= watched:
-        return _note(state, fallen=0, watched=progress.step)
+        return state.noted(fallen=0, watched=progress.step)
     if watched < (STEPS if progress.status == "running" else min(LAST_STEPS, progress.step)):
         return state
     message = (
         f"step {progress.step:,}, the training bound is {progress.history[-1]['train_elbo']:.6g} nats, where it began "
         f"at {progress.start:.6g} and a model of independent columns has {plan.independent:.6g}"
     )
-    return _note(state, status="blown up", message=message)
-
-
-def _note(state: TrainingState, **changes: object) -> TrainingState:
-    return dataclasses.replace(state, progress=dataclasses.replace(state.progress, **changes))  # pyright: ignore[reportArgumentType]
+    return state.noted(status="blown up", message=message)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import zlib
+from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -38,6 +39,7 @@ class Plan:
         seed: of all randomness.
         independent: the mean over training rows of log p(x) where columns are independent, below which no model should
             stay; None where the objective's value cannot be compared with it.
+        for_use: what becomes of an autoencoder before it is evaluated on other rows than those of training.
     """
 
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
@@ -51,6 +53,7 @@ class Plan:
     missing: bool = False
     seed: int = 0
     independent: float | None = None
+    for_use: Callable[[AutoEncoder], AutoEncoder] = lambda autoencoder: autoencoder
 
     def steps_per_epoch(self, n_rows: int) -> int:
         """Minibatches in a pass over so many training rows."""
@@ -161,6 +164,10 @@ class TrainingState:
     def start(cls, autoencoder: AutoEncoder, objective: Objective, optimizer: Optimizer) -> "TrainingState":
         """The state before the first step."""
         return cls(autoencoder, objective, optimizer.build().init(learned((autoencoder, objective))))
+
+    def noted(self, **changes: Any) -> "TrainingState":
+        """The state with fields of its progress replaced."""
+        return dataclasses.replace(self, progress=dataclasses.replace(self.progress, **changes))
 
     @property
     def chosen(self) -> AutoEncoder:
