@@ -38,9 +38,9 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     vae = VAE(**arguments_of(model.recipe), n_importance_samples=model.importance_samples)
     if model.recipe.likelihood == CUSTOM:
         vae.likelihood = model.likelihood
-    networks = _own_networks(model)
-    if networks.encoder or networks.decoder:
-        vae.hidden = networks
+    own = _own_networks(model)
+    if own.encoder or own.decoder:
+        vae.hidden = own
     vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
     vae.history_ = list(model.history)
     vae.n_iter_ = model.history[-1]["epoch"] if model.history else 0
@@ -55,8 +55,8 @@ def _own_networks(model: TrainedModel) -> Networks:
     """The user's own networks inside, as far as there are any."""
     decoder = getattr(model.trainable.model, "decoder", None)
     decoder = decoder.mean if isinstance(decoder, BayesianDecoder) else decoder
-    own = [
-        part.network.network if isinstance(getattr(part, "network", None), OverRows) else None
+    encoder, decoder = (
+        network.network if isinstance(network := getattr(part, "network", None), OverRows) else None
         for part in (model.autoencoder.encoder, decoder)
-    ]
-    return Networks(*own, model.recipe.network)
+    )
+    return Networks(encoder, decoder, model.recipe.network)
