@@ -198,7 +198,7 @@ class Recipe(BaseModel):
             and self.minutes is not None
         ):
             raise ValueError(
-                "the cosine schedule must know its last step: set `epochs=` or `steps=` as well as `minutes=`"
+                "the cosine schedule must know its last step: set epochs or steps as well as minutes"
             )
         if self.image_shape and len(self.image_shape) != 2:
             raise ValueError(f"image_shape is height,width, not {self.image_shape}")

@@ -13,6 +13,7 @@ import aevb as library
 from aevb.cli.main import app
 from aevb.datasets import Reading, load
 from aevb.errors import as_options
+from aevb.specs import CHOICES
 
 SOURCE = Path(library.__file__).parent
 COMMANDS = get_command(app).commands
@@ -102,6 +103,7 @@ def test_options_in_messages_exist_where_they_are_said(module):
 def test_settings_in_messages_exist_on_both_faces():
     arguments = {*inspect.signature(library.VAE).parameters, *inspect.signature(load).parameters, "keep"}
     arguments |= {field.name for field in dataclasses.fields(Reading)}
+    arguments |= {name for choice in CHOICES.values() for name in choice.settings}  # in Python, of its spec
     wrong = []
     for module in modules():
         for line, text in messages(SOURCE / module):
