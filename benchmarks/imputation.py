@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from aevb import IWAE, AdamW
+
 from . import machine, results
 
 SHARES = (0.3, 0.5, 0.8)
@@ -21,17 +23,12 @@ RECIPE = {
     "missing": "nan",
     "scale": "standard",
     "likelihood": "gaussian",
-    "objective": "iwae",
-    "n_samples": 5,
+    "objective": IWAE(n_samples=5),
     "n_latents": 20,
     "hidden": (500,),
     "validation": 0.1,
     "epochs": 200,
-    "optimizer": "adamw",
-    "weight_decay": 0.03,
-    "learning_rate": 3e-3,
-    "warmup": 50,
-    "schedule": "cosine",
+    "optimizer": AdamW(weight_decay=0.03, learning_rate=3e-3, warmup=50, schedule="cosine"),
     "random_state": 0,
 }
 N_SAMPLES, N_DRAWS, COMPLETE_SAMPLES = 1000, 100, 1000

@@ -34,7 +34,7 @@ def linear():
     """A linear-Gaussian model in the user's units, and rows."""
     oracle = LinearGaussian.random(4, 2, orthogonal=True)
     scaling = Scaling((3.0, -1.0, 0.0, 10.0), (2.0, 0.5, 1.0, 10.0))
-    recipe = Recipe(latents=2, hidden=(4,), likelihood="gaussian")
+    recipe = Recipe(latents=2, hidden=(4,), likelihood="gaussian", objective="sgvb-b")
     autoencoder = oracle.autoencoder(oracle.imperfect_encoder(), scaling)
     model = TrainedModel(autoencoder, Preparation(scaling, "none", 0), recipe, True)
     return oracle, model, scaling, oracle.sample(300)
@@ -166,7 +166,7 @@ def test_discrete_codes_have_no_gaps():
     recipe = Recipe(latents=2, hidden=(4,), posterior="categorical", categories=3, test=0.0)
     dataset = Dataset("made up", coins(60, 0))
     assembly = assemble(recipe, dataset)
-    model = trained_model(assembly.start, recipe, dataset, assembly)
+    model = trained_model(assembly.start, assembly.recipe, dataset, assembly)
     assert _gaps(model, coins(20, 1), 0, lambda stage, share: None) is None
 
 
@@ -194,7 +194,7 @@ def test_a_posterior_that_leaves_out_a_part_of_the_prior_is_told():
     dataset = Dataset("made up", coins(200, 1))
     assembly = assemble(recipe, dataset)
     *_, state = train(assembly.start, assembly.plan, assembly.data)
-    model = trained_model(state, recipe, dataset, assembly)
+    model = trained_model(state, assembly.recipe, dataset, assembly)
     found = evaluate(model, coins(30, 2), n_samples=100, methods=("iwae",))
     assert "support not covered" in [f.kind for f in found.findings]
     assert found.gaps is None

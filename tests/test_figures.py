@@ -75,7 +75,9 @@ def untrained(tmp_path, images=True, *, posterior, latents, **settings):
         "gamma": lambda: rng.exponential(size=(40, latents)),
         "bernoulli": lambda: rng.random((40, latents)),
         "dirichlet": lambda: rng.dirichlet(np.ones(latents), 40),
-        "categorical": lambda: rng.dirichlet(np.ones(model.recipe.categories), (40, latents)).reshape(40, -1),
+        "categorical": lambda: rng.dirichlet(
+            np.ones(model.recipe.posterior.n_categories), (40, latents)
+        ).reshape(40, -1),
     }.get(posterior, lambda: rng.normal(size=(40, latents)) * (1 + np.arange(latents)))()
     if posterior == "categorical":
         by_variable = codes.reshape(40, latents, -1)

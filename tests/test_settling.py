@@ -27,7 +27,7 @@ def steps(recipe, n_rows):
 def test_data_with_a_name_keep_the_budget_of_the_published_figures():
     recipe = settle(Recipe(), Facts(60_000, is_named=True))
     assert (recipe.epochs, recipe.steps, recipe.minutes) == (10, None, None)
-    assert (recipe.validation, recipe.patience, recipe.schedule, recipe.evaluate_every) == (
+    assert (recipe.validation, recipe.patience, recipe.optimizer.schedule, recipe.evaluate_every) == (
         0,
         None,
         "constant",
@@ -40,7 +40,7 @@ def test_a_budget_that_is_asked_for_is_what_is_done(budget):
     recipe = settle(Recipe(**budget), Facts(1000))
     asked = {name: getattr(recipe, name) for name in ("epochs", "steps", "minutes")}
     assert {name: value for name, value in asked.items() if value is not None} == budget
-    assert (recipe.validation, recipe.patience, recipe.schedule, recipe.evaluate_every) == (
+    assert (recipe.validation, recipe.patience, recipe.optimizer.schedule, recipe.evaluate_every) == (
         0,
         None,
         "constant",
@@ -53,14 +53,14 @@ def test_own_data_get_a_budget_by_their_size(n_rows):
     recipe = settle(Recipe(), Facts(n_rows))
     assert steps(recipe, n_rows) >= STEPS
     assert recipe.epochs == 1 or steps(recipe, n_rows) < 1.5 * STEPS
-    assert recipe.schedule == "cosine"
+    assert recipe.optimizer.schedule == "cosine"
     assert (recipe.validation > 0) == (recipe.patience is not None) == (n_rows >= 50)
     assert recipe.evaluate_every * 20 <= recipe.epochs or recipe.evaluate_every == 1
 
 
 def test_what_is_set_stays():
     recipe = settle(Recipe(validation=0.0, schedule="constant", evaluate_every=7), Facts(1000))
-    assert (recipe.validation, recipe.patience, recipe.schedule, recipe.evaluate_every) == (
+    assert (recipe.validation, recipe.patience, recipe.optimizer.schedule, recipe.evaluate_every) == (
         0,
         None,
         "constant",
@@ -82,7 +82,7 @@ def test_settling_again_changes_nothing_also_from_a_file(settings):
 
 def test_gradients_are_limited_for_tables_and_not_for_the_published_networks():
     norms = [
-        assemble(Recipe(**SMALL, **settings), Dataset(name, x)).recipe.clip_norm
+        assemble(Recipe(**SMALL, **settings), Dataset(name, x)).recipe.optimizer.clip_norm
         for name, x, settings in (
             ("X", X, {}),
             ("X", X, {"clip_norm": 0.0}),

@@ -130,24 +130,24 @@ def test_equal_rows_share_their_noise_and_so_their_error():
 
 def test_a_lambda_is_refused_before_training():
     with pytest.raises(UnsavableNetworkError, match="the network"):
-        small(encoder_network=eqx.nn.Lambda(lambda x: x)).fit(REAL)
+        small(hidden=aevb.Networks(encoder=eqx.nn.Lambda(lambda x: x))).fit(REAL)
 
 
 def test_what_an_estimator_scores_and_trains_with_comes_back(tmp_path):
     network = eqx.nn.MLP(6, 3, 4, 1, key=jax.random.key(0))
-    vae = small(encoder_network=network, n_importance_samples=7).fit(REAL)
+    vae = small(hidden=aevb.Networks(encoder=network), n_importance_samples=7).fit(REAL)
     vae.save(tmp_path / "model")
     loaded = aevb.load(tmp_path / "model")
     assert loaded.n_importance_samples == 7
-    assert isinstance(loaded.encoder_network, eqx.nn.MLP)
-    assert loaded.decoder_network is None
+    assert isinstance(loaded.hidden.encoder, eqx.nn.MLP)
+    assert loaded.hidden.decoder is None
     np.testing.assert_array_equal(loaded.score_samples(REAL), vae.score_samples(REAL))
 
 
 def test_partial_fit_refuses_settings_that_changed():
     vae = small().partial_fit(REAL)
-    vae.set_params(n_latents=3, learning_rate=1.0)
-    with pytest.raises(InvalidRecipeError, match="learning_rate, n_latents"):
+    vae.set_params(n_latents=3, optimizer__learning_rate=1.0)
+    with pytest.raises(InvalidRecipeError, match="n_latents, learning_rate"):
         vae.partial_fit(REAL)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from aevb import specs
 from aevb.batch import Batch
+from aevb.errors import InvalidRecipeError
 from aevb.models import AmortizedPosterior, AutoEncoder, Conditional, FamilyPrior, Model, Posterior, RowTable
 from aevb.objectives import (
     ELBO,
@@ -103,6 +104,8 @@ def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -
         InvalidRecipeError: the objective does not go with the posterior, with the reason.
     """
     spec = recipe.objective
+    if type(spec) not in BUILDERS:
+        raise InvalidRecipeError(f"the objective is still {spec.name}, which `aevb.settling.settle` replaces")
     objective = BUILDERS[type(spec)](spec, autoencoder.model, n_rows, recipe.seed)
     _check_posterior(autoencoder, objective.check)
     objective.check_autoencoder(autoencoder)

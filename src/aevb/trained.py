@@ -30,7 +30,7 @@ from aevb.models.noise import Noise
 from aevb.objectives import Objective, Recognition
 from aevb.preparation import Beyond, Preparation
 from aevb.recipe import CUSTOM, Recipe
-from aevb.selection import bound_name, build_objective
+from aevb.selection import BUILDERS, bound_name, build_objective
 from aevb.training import evaluation_key
 from aevb.typing import PRNGKey
 
@@ -404,6 +404,7 @@ class TrainedModel:
                 posterior.space.width == model.space.width
                 and (is_own or model.space.width == self._expected_width),
             ),
+            ("the objective", type(self.recipe.objective) in BUILDERS),
             ("the feature names", names is None or len(names) == n),
             ("the image shape", shape is None or math.prod(shape) == n),
             ("the number of importance samples", self.importance_samples >= 1),

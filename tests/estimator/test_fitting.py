@@ -11,7 +11,7 @@ from rich.console import Console
 from sklearn.base import clone
 
 import aevb
-from aevb import VAE
+from aevb import SGD, VAE
 from aevb.errors import NonFiniteBoundError
 from aevb.estimator import fitting
 from aevb.estimator.progress import progress
@@ -167,7 +167,7 @@ class TestHistory:
         assert "train_elbo" in loaded.history_[0]
 
     def test_of_a_fit_that_diverged_ends_before_it(self):
-        vae = clone(SMALL).set_params(optimizer="sgd", learning_rate=1e30, verbose=1)
+        vae = clone(SMALL).set_params(optimizer=SGD(learning_rate=1e30), verbose=1)
         with pytest.raises(NonFiniteBoundError):
             vae.fit(X)
         assert vae.history_ == []

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import aevb
-from aevb import VAE
+from aevb import VAE, Adam, Networks
 from aevb.errors import InvalidDataError, InvalidModelFileError, InvalidRecipeError
 from aevb.inference import ImportanceImputation
 from command_line import quick_compilation  # noqa: F401
@@ -30,7 +30,7 @@ SMALL = {"n_latents": 2, "hidden": (8,), "epochs": 2, "n_importance_samples": 10
 @pytest.fixture(scope="module")
 def vae():
     # 250 steps or so.
-    return VAE(**SMALL | {"epochs": 120, "learning_rate": 0.01, "missing": "nan"}).fit(X)
+    return VAE(**SMALL | {"epochs": 120, "optimizer": Adam(learning_rate=0.01), "missing": "nan"}).fit(X)
 
 
 def independent_normals(x):
@@ -107,10 +107,10 @@ class Wide(eqx.Module):
 
 
 def test_a_network_of_the_user_s_is_given_values_and_mask():
-    vae = VAE(**SMALL | {"missing": "nan", "encoder_network": Wide(8)}).fit(X)
+    vae = VAE(**SMALL | {"missing": "nan", "hidden": Networks(encoder=Wide(8))}).fit(X)
     assert np.isfinite(vae.elbo(X)).all()
     with pytest.raises(InvalidRecipeError, match=r"8 features \(the values, 0 where missing, then 1 or 0"):
-        VAE(**SMALL | {"missing": "nan", "encoder_network": Wide(4)}).fit(X)
+        VAE(**SMALL | {"missing": "nan", "hidden": Networks(encoder=Wide(4))}).fit(X)
 
 
 @pytest.mark.parametrize(

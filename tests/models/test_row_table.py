@@ -24,6 +24,9 @@ X = ORACLE.sample(40)
 REAL = np.random.default_rng(0).normal(size=(40, 3))
 
 
+PER_ROW = aevb.Posterior(recognition="per-row")
+
+
 class GivenModel(SGVBB):
     """The bound of a model that is not learned."""
 
@@ -101,13 +104,13 @@ def test_only_rows_that_came_by_have_moved():
 @pytest.fixture(scope="module")
 def vae():
     settings = {"n_latents": 1, "hidden": (4,), "epochs": 2, "n_importance_samples": 10, "random_state": 0}
-    return aevb.VAE(**settings, recognition="per-row").fit(REAL)
+    return aevb.VAE(**settings, posterior=PER_ROW).fit(REAL)
 
 
 def test_an_estimator_saves_no_row_and_loads_the_same(vae, tmp_path):
     vae.save(tmp_path / "model")
     loaded = aevb.load(tmp_path / "model")
-    assert loaded.recognition == "per-row"
+    assert loaded.posterior == PER_ROW
     assert loaded.model_.autoencoder.encoder.refined.autoencoder.encoder.rows["loc"].shape == (0, 1)
     # Its key, which is no floating-point array, comes from the recipe's seed.
     assert same_bits(*(learned(v.model_.autoencoder) for v in (loaded, vae)))
@@ -119,14 +122,19 @@ def test_an_estimator_saves_no_row_and_loads_the_same(vae, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "fragment"),
     [
-        ({"posterior": "bernoulli"}, "codes of bernoulli are discrete"),
-        ({"encoder_network": eqx.nn.MLP(3, 2, 2, 1, key=jax.random.key(0))}, "has no encoder network"),
-        ({"recognition": "rows"}, "recognition = 'rows'"),
+        (
+            {"posterior": aevb.Posterior(name="bernoulli", recognition="per-row")},
+            "codes of bernoulli are discrete",
+        ),
+        (
+            {"hidden": aevb.Networks(encoder=eqx.nn.MLP(3, 2, 2, 1, key=jax.random.key(0)))},
+            "has no encoder network",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_named(settings, fragment):
     with pytest.raises(InvalidRecipeError, match=fragment):
-        aevb.VAE(**{"recognition": "per-row", **settings}).fit(REAL)
+        aevb.VAE(**{"posterior": PER_ROW, **settings}).fit(REAL)
 
 
 def test_what_needs_an_encoder_is_refused(vae):

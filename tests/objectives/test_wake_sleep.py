@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aevb import VAE
+from aevb import VAE, Posterior
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.models import AutoEncoder, learned
@@ -147,7 +147,7 @@ def test_refusals():
     ("settings", "fragment"),
     [
         ({"posterior": "gamma", "prior": "gaussian"}, "supports of the two differ"),
-        ({"recognition": "per-row"}, "nobody's rows"),
+        ({"posterior": Posterior(recognition="per-row")}, "nobody's rows"),
     ],
 )
 def test_refuses_what_dreams_cannot_teach(settings, fragment):

@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, FactorAnalysis
 
-from aevb import VAE
+from aevb import VAE, Adam, Scale
 from aevb.assembly import assemble
 from aevb.datasets import Dataset
 from aevb.errors import InvalidRecipeError
@@ -109,7 +109,9 @@ def test_a_budget_that_is_spent_ends_a_run_at_once():
 def test_linear_autoencoder_spans_the_principal_components():
     """Squared error is all that a Gaussian of one variance sees (Baldi & Hornik 1989)."""
     settings = {"objective": "autoencoder", "likelihood": "gaussian-isotropic", "batch_size": 150}
-    vae = VAE(**LINEAR, **settings, epochs=2000, learning_rate=2e-2, schedule="cosine").fit(IRIS)
+    vae = VAE(**LINEAR, **settings, epochs=2000, optimizer=Adam(learning_rate=2e-2, schedule="cosine")).fit(
+        IRIS
+    )
     pca = PCA(2).fit(IRIS)
     assert np.rad2deg(subspace_angles(density_of(vae).weight, pca.components_.T)).max() < 1.0
     theirs = pca.inverse_transform(pca.transform(IRIS))
@@ -124,9 +126,7 @@ def test_linear_autoencoder_spans_the_principal_components():
         ({"likelihood": "gaussian"}, "likelihood to gaussian-diagonal"),
         ({"posterior": "laplace"}, "posterior and prior Gaussian"),
         ({"missing": "nan"}, "complete rows"),
-        ({"weight_prior": "normal"}, "maximum likelihood"),
-        ({"weight_posterior": "gaussian"}, "maximum likelihood"),
-        ({"binarize": "dynamic"}, "as they are"),
+        ({"scale": Scale(name="none", binarize="dynamic")}, "as they are"),
     ],
 )
 def test_refuses_what_is_not_linear_and_gaussian(changes, fragment):

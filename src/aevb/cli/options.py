@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from aevb.recipe import Recipe
+from aevb.recipe import all_settings
+from aevb.specs import CHOICES, flat_settings
 from aevb.storage import expanded
 
 
@@ -77,26 +78,60 @@ def reads_data(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
+# Settings of `aevb train` that most people use, which its help shows; `--help-all` shows the others, too.
+FIRST = ("label", "missing", "latents", "hidden", "likelihood", "posterior", "objective", "epochs")
+FIRST += ("learning_rate", "seed")
+# Where the others belong. Settings that are not named here belong to training.
+PANELS = {
+    "Data": ("drop", "test", "validation", *READING, "image_shape", *flat_settings("scale")),
+    "Model": (*flat_settings("network"), *flat_settings("posterior"), "prior"),
+    "Objective": tuple(flat_settings("objective")),
+    "Optimizer": tuple(flat_settings("optimizer")),
+}
+
+
 def recipe_parameters() -> list[inspect.Parameter]:
     """A keyword parameter for every setting of a recipe but `data`, None where the user does not give it."""
-    return [_parameter(name, "Recipe", _default(name)) for name in Recipe.model_fields if name != "data"]
+    names = [name for name in all_settings() if name != "data"]
+    in_order = sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    return [_parameter(name, _panel(name), _default(name), hidden=name not in FIRST) for name in in_order]
+
+
+def _panel(name: str) -> str | None:
+    if name in FIRST:
+        return None
+    return next((panel for panel, names in PANELS.items() if name in names), "Training")
+
+
+def show_all(context: typer.Context, wanted: bool) -> bool:
+    """Print the help with every option, and exit."""
+    if wanted:
+        hidden = [option for option in context.command.params if getattr(option, "hidden", False)]
+        for option in hidden:
+            option.hidden = False  # pyright: ignore[reportAttributeAccessIssue]
+        typer.echo(context.get_help())
+        for option in hidden:
+            option.hidden = True  # pyright: ignore[reportAttributeAccessIssue]
+        raise typer.Exit
+    return wanted
 
 
 def _default(name: str) -> str:
-    default = Recipe.model_fields[name].get_default()
+    default = all_settings()[name].get_default()
     if default is None:
         return ""
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-def _parameter(name: str, panel: str, default: str) -> inspect.Parameter:
-    annotation = _annotation(name, panel, default)
+def _parameter(name: str, panel: str | None, default: str, *, hidden: bool = False) -> inspect.Parameter:
+    annotation = _annotation(name, panel, default, hidden)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def _annotation(name: str, panel: str, default: str) -> Any:
-    field = Recipe.model_fields[name]
-    kind = _plain_type(field.annotation)
+def _annotation(name: str, panel: str | None, default: str, hidden: bool) -> Any:
+    field = all_settings()[name]
+    names = CHOICES[name].names if name in CHOICES else ()
+    kind = Literal[names] if names else _plain_type(field.annotation)
     description = field.description or ""
     if choices := get_args(kind):
         description = f"{', '.join(choices[:-1])} or {choices[-1]}. {description}"
@@ -106,6 +141,7 @@ def _annotation(name: str, panel: str, default: str) -> Any:
         metavar="<name>" if choices else None,
         show_default=False,
         rich_help_panel=panel,
+        hidden=hidden,
     )
     return Annotated[kind | None, option]
 

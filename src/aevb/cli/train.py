@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aevb.cli.options import PATH, DataDirOption, help_text, recipe_parameters
+from aevb.cli.options import PATH, DataDirOption, help_text, recipe_parameters, show_all
 from aevb.cli.terminal import say, wrong
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -48,6 +48,10 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    help_all: Annotated[
+        bool,
+        typer.Option("--help-all", is_eager=True, callback=show_all, help="Show every option, and exit."),
+    ] = False,
     **settings: Any,
 ) -> None:
     """Train a variational auto-encoder, and leave a folder with the model, its records and pictures.
@@ -55,16 +59,18 @@ def train(
     Ctrl-C stops after the current steps and saves; --resume goes on from there.
     """
     from aevb.recipe import Recipe, read_settings
+    from aevb.specs import flattened
 
     if resume and overwrite:
         raise wrong("--resume and --overwrite exclude each other")
     given = {name: value for name, value in {"data": data, **settings}.items() if value is not None}
-    asked = {**(read_settings(config) if config else {}), **given}
+    asked = {**flattened(read_settings(config) if config else {}), **given}
     if "data" not in asked and not (resume and out):
         raise wrong("which data? Name a data set or a file, as in `aevb train mnist`")
     if not resume:
         source = f"the settings (options and {config})" if config else "the settings"
-        Recipe.parse(asked, source=source)  # a wrong setting is told before anything is loaded
+        names = {name: f"--{name.replace('_', '-')}" for name in given if name != "data"}
+        Recipe.parse(asked, source=source, names=names)  # a wrong setting is told before anything is loaded
     folder = out or Path("runs") / Path(str(asked["data"])).stem
     _train(asked, folder, data_dir, resume, overwrite, quiet)
 

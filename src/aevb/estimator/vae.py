@@ -1,11 +1,10 @@
 """`VAE`: a variational auto-encoder as a scikit-learn estimator."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -15,9 +14,17 @@ from sklearn.utils.validation import check_is_fitted
 from aevb.datasets import Dataset, check_rows
 from aevb.errors import InvalidRecipeError, RunFolderError
 from aevb.estimator.fitting import Fit
+from aevb.estimator.networks import Networks
 from aevb.estimator.progress import progress
 from aevb.estimator.reading import as_dense, read_rows
-from aevb.estimator.settings import parts_of, recipe_of, refuse_changes, refuse_pieces
+from aevb.estimator.settings import (
+    parts_of,
+    recipe_of,
+    refuse_changes,
+    refuse_pieces,
+    refuse_unused,
+    replaced,
+)
 from aevb.evaluation import make_method
 from aevb.inference import (
     ImportanceImputation,
@@ -26,7 +33,8 @@ from aevb.inference import (
     PseudoGibbs,
 )
 from aevb.inference.importance import DEFAULT_SAMPLES
-from aevb.models import Likelihood
+from aevb.models import AutoEncoder, Conditional, Likelihood
+from aevb.specs import MLP, Categorical, ObjectiveSpec, OptimizerSpec, Posterior, Scale
 
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
     method.name: method for method in (ImportanceImputation, PseudoGibbs, MetropolisWithinGibbs)
@@ -39,36 +47,34 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Maximizes the evidence lower bound E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)) (Kingma & Welling 2014,
     equation 3). All bounds and log-likelihoods are in nats per row, in the units of the data given.
 
+    An argument that has settings of its own takes a name, or a spec that holds them: `objective="iwae"` or
+    `objective=aevb.IWAE(n_samples=20)`. A search over settings reaches them as `objective__n_samples`.
+
     Args:
         n_latents: dimensions of the code z.
-        hidden: widths of the hidden layers, of both networks.
-        activation: "relu", "tanh", "silu" or "gelu".
-        initialization: of the weights; "uniform" as in PyTorch; "lecun", normal with variance 1/inputs; or "normal",
-            with standard deviation 0.01.
+        hidden: the hidden layers of both networks: their widths; an `aevb.MLP`, which has an activation and an
+            initialization, too; or `aevb.Networks` of your own.
         likelihood: p(x|z), a name in `aevb.models.LIKELIHOODS`, such as "gaussian", "student-t" or "poisson"; an
             `aevb.models.Likelihood` of your own; or "auto": Bernoulli for binary data and for images in [0, 1],
             otherwise Gaussian.
-        recognition: "amortized", q(z|x) given by an encoder network; or "per-row", by free parameters of every
-            training row (classical variational Bayes). For other rows those are searched for, which takes its time.
-        posterior: family of q(z|x), a name in `aevb.distributions.FAMILIES`.
-        prior: family of p(z); "auto" for the one that goes with the posterior.
-        n_categories: categories of each latent, for the posterior "categorical".
+        posterior: family of q(z|x), a name in `aevb.distributions.FAMILIES`; an `aevb.Categorical` with its number of
+            categories; or an `aevb.Posterior`, which may have recognition="per-row": free parameters of every training
+            row in place of an encoder network (classical variational Bayes). For other rows those are searched for,
+            which takes its time.
+        prior: family of p(z); "auto" for the one that goes with the posterior; or an `aevb.models.Conditional` of your
+            own, called with a batch, that returns the distribution of one code. Its arrays are learned.
         objective: "sgvb-a", every term of the bound sampled; "sgvb-b", the KL divergence in closed form;
             "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", or "concrete" for discrete codes; the
             baselines "wake-sleep", "mcem" (Monte Carlo EM, without an encoder) and "autoencoder" (no inference).
-            "auto": sgvb-b where the divergence is closed, else sgvb-a; for discrete codes score-function.
-        n_samples: draws of z per row and step, L or K; None for the objective's default.
-        baseline: what "score-function" subtracts: "none", "moving-average", "leave-one-out" or "learned".
-        alpha: order of the divergence, for "renyi".
-        temperature: of the relaxation, for "concrete".
-        dreams: what "wake-sleep" trains the encoder on: "sampled" or "means".
-        weight_prior: "none", or "normal" for maximum a posteriori with N(0, 1) on every generative weight; with
-            "wake-sleep" on the encoder's weights, too.
-        weight_posterior: "point", or "gaussian" for full variational Bayes: a distribution over the decoder's weights.
+            "auto": sgvb-b where the divergence is closed, else sgvb-a; for discrete codes score-function. As specs
+            `aevb.SGVBA`, `SGVBB`, `ScoreFunction`, `STL`, `IWAE`, `IWAESTL`, `DReG`, `Renyi`, `Concrete`,
+            `WakeSleep`, `MCEM`, `Reconstruction`, `EM` and `AutoObjective`.
+        optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw"; or `aevb.SGD`, `Momentum`, `Adagrad`,
+            `RMSProp`, `Adam` or `AdamW` with a learning_rate, a schedule, a warmup and a clip_norm.
         scale: "auto", "none", "standard", "minmax" or "mean"; fitted on training rows, undone in all that comes out.
+            An `aevb.Scale` may also make pixels binary.
         image_shape: height and width, where a row is an image, which `fit` knows of an array of images, `(rows, height,
             width)`. Unsigned bytes are pixels only of images.
-        binarize: "none", "static" (threshold at 1/2) or "dynamic" (drawn anew from the grey value).
         missing: "error", or "nan": NaN is a missing value, and the model learns from what is observed. This assumes
             values missing at random: given what is observed, whether a value is missing does not depend on it. Of a
             row without any value the bound is -KL(q(z|x) || p(z)).
@@ -76,19 +82,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             there are 50 rows or more, else 0.
         batch_size: rows per minibatch, M.
         epochs: passes over the data; None for 6,000 steps, stopping early.
-        optimizer: "sgd", "momentum", "adagrad", "rmsprop", "adam" or "adamw".
-        learning_rate: step size at its peak; None for 0.003 with adam and adamw where `epochs` is None, else 0.001.
-        schedule: "constant", "cosine", or "auto": cosine where `epochs` is None, else constant.
-        warmup: steps over which the step size rises from zero.
-        clip_norm: longest allowed norm of a gradient, 0 for no limit; None for 10 with sgd, 1 with momentum and
-            under likelihoods other than "bernoulli" and "continuous-bernoulli", else 0.
-        weight_decay: of "adamw".
         patience: epochs without a better validation bound after which to stop, or None.
+        model: what builds a model of your own, in place of n_latents, hidden, likelihood, posterior and prior: a class
+            or function that is called with the number of columns and `key=`, and returns an `aevb.models.AutoEncoder`
+            of rows in scaled units. A model that was loaded is built as it was saved.
         n_importance_samples: draws per row in `score_samples` and `score`, K.
-        encoder_network: an Equinox module from one row of features to features, in place of an MLP. With
-            missing="nan" its input is twice as wide: the values, 0 where missing, then 1 or 0 each for observed or
-            not.
-        decoder_network: an Equinox module from one code to features, in place of an MLP.
         random_state: seed of all randomness.
         verbose: 0 for silence; 1 for a progress bar, on a terminal or in a notebook, and a line of what came out.
 
@@ -110,78 +108,61 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def __init__(
         self,
         n_latents: int = 20,
-        hidden: Sequence[int] = (400,),
-        activation: str = "relu",
-        initialization: str = "uniform",
+        hidden: Sequence[int] | MLP | Networks = (400,),
         likelihood: str | Likelihood = "auto",
-        recognition: str = "amortized",
-        posterior: str = "gaussian",
-        prior: str = "auto",
-        n_categories: int = 10,
-        objective: str = "auto",
-        n_samples: int | None = None,
-        baseline: str = "leave-one-out",
-        alpha: float = 0.5,
-        temperature: float = 0.5,
-        dreams: str = "sampled",
-        weight_prior: str = "none",
-        weight_posterior: str = "point",
-        scale: str = "auto",
+        posterior: str | Posterior | Categorical = "gaussian",
+        prior: str | Conditional = "auto",
+        objective: str | ObjectiveSpec = "auto",
+        optimizer: str | OptimizerSpec = "adam",
+        scale: str | Scale = "auto",
         image_shape: tuple[int, int] | None = None,
-        binarize: str = "none",
         missing: str = "error",
         validation: float | None = None,
         batch_size: int = 128,
         epochs: int | None = None,
-        optimizer: str = "adam",
-        learning_rate: float | None = None,
-        schedule: str = "auto",
-        warmup: int = 0,
-        clip_norm: float | None = None,
-        weight_decay: float = 1e-4,
         patience: int | None = None,
+        model: Callable[..., AutoEncoder] | None = None,
         n_importance_samples: int = DEFAULT_SAMPLES,
-        encoder_network: eqx.Module | None = None,
-        decoder_network: eqx.Module | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
         self.n_latents = n_latents
         self.hidden = hidden
-        self.activation = activation
-        self.initialization = initialization
         self.likelihood = likelihood
-        self.recognition = recognition
         self.posterior = posterior
         self.prior = prior
-        self.n_categories = n_categories
         self.objective = objective
-        self.n_samples = n_samples
-        self.baseline = baseline
-        self.alpha = alpha
-        self.temperature = temperature
-        self.dreams = dreams
-        self.weight_prior = weight_prior
-        self.weight_posterior = weight_posterior
+        self.optimizer = optimizer
         self.scale = scale
         self.image_shape = image_shape
-        self.binarize = binarize
         self.missing = missing
         self.validation = validation
         self.batch_size = batch_size
         self.epochs = epochs
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.warmup = warmup
-        self.clip_norm = clip_norm
-        self.weight_decay = weight_decay
         self.patience = patience
+        self.model = model
         self.n_importance_samples = n_importance_samples
-        self.encoder_network = encoder_network
-        self.decoder_network = decoder_network
         self.random_state = random_state
         self.verbose = verbose
+
+    def set_params(self, **params: Any) -> "VAE":
+        """Set arguments by name, and settings inside of them: `set_params(objective__n_samples=5)`.
+
+        A name takes the settings of its spec: `VAE(objective="iwae")` is as good as `VAE(objective=aevb.IWAE())`.
+
+        Raises:
+            InvalidRecipeError: a setting is unknown or wrong.
+            ValueError: there is no such argument.
+        """
+        inside: dict[str, dict[str, Any]] = {}
+        for name in [name for name in params if "__" in name]:
+            argument, _, setting = name.partition("__")
+            inside.setdefault(argument, {})[setting] = params.pop(name)
+        unknown = {name: None for name in inside if name not in self.get_params(deep=False)}
+        super().set_params(**params, **unknown)
+        for argument, changes in inside.items():
+            setattr(self, argument, replaced(argument, getattr(self, argument), changes))
+        return self
 
     def fit(self, X: Any, y: Any = None) -> "VAE":
         """Train on the rows of `X`; `y` is ignored.
@@ -213,7 +194,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 recognition is "per-row".
             NonFiniteBoundError: training diverged.
         """
-        refuse_pieces(self.get_params(deep=False))
+        refuse_pieces(recipe_of(self.get_params(deep=False), 0))
         if not hasattr(self, "model_"):
             return self._train(self._start(X, validation=0.0, patience=None, epochs=1, schedule="constant"))
         refuse_changes(self.model_.recipe, self.get_params(deep=False))
@@ -366,6 +347,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         x, image_shape = read_rows(self, X, reset=True, image_shape=self.image_shape)
         names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
         self._seed = _seed(self.random_state)
+        refuse_unused(self.get_params(deep=False), VAE().get_params(deep=False))
         recipe = recipe_of(self.get_params(deep=False), self._seed, **changes)
         x = check_rows(x, name="X", feature_names=names, allow_missing=recipe.missing == "nan")
         dataset = Dataset("X", x, image_shape=image_shape, feature_names=names)

@@ -57,6 +57,9 @@ def flattened(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parts(kind: str, value: Any) -> dict[str, Any]:
     if isinstance(value, Spec):
+        if not isinstance(value, CHOICES[kind].specs):
+            kinds = ", ".join(spec.__name__ for spec in CHOICES[kind].specs)
+            raise InvalidRecipeError(f"{kind} is {value!r}: hand in a name, or one of {kinds}")
         value = {"name": value.name} | value.get_params()
     if not isinstance(value, Mapping):
         return {kind: value}

@@ -91,9 +91,8 @@ class _Run:
         setting: Setting,
         adapt: Adapt = lambda model: model,
     ):
-        self._recipe = Recipe.parse(dict(settings))
         self._dataset, self._show, self._steps = dataset, setting.show, settings["steps"]
-        assembly: Assembly = assemble(self._recipe, dataset)
+        assembly: Assembly = assemble(Recipe.parse(dict(settings)), dataset)
         self._assembly = dataclasses.replace(assembly, autoencoder=adapt(assembly.autoencoder))
         self._data = TrainingData(assembly.data.train)
         self._checkpoint = setting.folder / "state.safetensors"
@@ -120,7 +119,7 @@ class _Run:
             self._save()
         if self.state.progress.status in BAD_ENDS:
             raise NonFiniteBoundError(f"training diverged: {self.state.progress.message}")
-        return trained_model(self.state, self._recipe, self._dataset, self._assembly)
+        return trained_model(self.state, self._assembly.recipe, self._dataset, self._assembly)
 
     def _save(self) -> None:
         save_checkpoint(self._checkpoint, self.state, self._data.digest)
