@@ -10,6 +10,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.models import choose_prior
 
 X = load_digits().data[:600]
+TANH = MLP(activation="tanh")
 HEAVY_TAILS = ("cauchy", "student-t", "elliptical", "pareto", "f", "log-normal")
 
 
@@ -82,7 +83,7 @@ def test_the_score_function_trains_with_each_baseline(baseline):
         ({"posterior": "uniform", "prior": "uniform"}, r"density on \(0, 1\) only"),
         ({"posterior": "gamma", "prior": "pareto"}, r"density on \(1, inf\) only"),
         (
-            {"posterior": "cauchy", "prior": "gaussian", "hidden": MLP(activation="tanh")},
+            {"posterior": "cauchy", "prior": "gaussian", "hidden": TANH},
             "tails of cauchy are too heavy",
         ),
         ({"posterior": "dirichlet", "prior": "beta"}, "points of a simplex"),

@@ -373,7 +373,7 @@ def _with_table(
     what = "recognition 'per-row'" if recipe.objective.has_encoder else f"objective {recipe.objective.name}"
     if network is not None:
         raise InvalidRecipeError(
-            f"{what} has no encoder network: leave encoder_network out, or choose another"
+            f"{what} has no encoder network: leave the encoder of `aevb.Networks` out, or choose another"
         )
     if FAMILIES[recipe.posterior.name].route == "discrete":
         raise InvalidRecipeError(

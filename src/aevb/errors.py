@@ -12,7 +12,6 @@ _OPTION_NAMES = {
     "n_latents": "latents",
     "n_samples": "samples",
     "n_importance_samples": "samples",
-    "n_categories": "categories",
     "random_state": "seed",
 }
 _SETTING = re.compile(r"`([a-z][a-z_]*)=([^`]*)`")

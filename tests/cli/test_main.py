@@ -7,7 +7,8 @@ import pytest
 
 import aevb as library
 from aevb.cli.main import app, describe
-from aevb.recipe import Recipe
+from aevb.cli.options import FIRST, PANELS
+from aevb.recipe import all_settings
 from command_line import aevb, must
 
 HEAVY = {"jax", "numpyro", "equinox", "optax", "sklearn", "matplotlib", "scipy", "pandas"}
@@ -37,13 +38,25 @@ def test_help_names_every_command():
 
 def test_train_has_an_option_for_every_setting_with_its_default(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    listed = must("train", "--help")
-    for name in set(Recipe.model_fields) - {"data"}:
+    listed = must("train", "--help-all")
+    for name in set(all_settings()) - {"data"}:
         assert f"--{name.replace('_', '-')} " in listed
     for default in ("[default: runs/DATA]", "[default: 0.0001]", "[default: relu]", "[default: 400]"):
         assert default in listed
     assert "Without any budget: 10 for data sets with a name" in " ".join(listed.replace("│", " ").split())
     assert "(relu)" not in listed
+
+
+def test_the_first_page_of_help_is_short_and_the_rest_is_grouped():
+    first, everything = must("train", "--help"), must("train", "--help-all")
+    shown = [name for name in all_settings() if f"--{name.replace('_', '-')} " in first]
+    assert set(shown) == set(FIRST)
+    assert len(FIRST) == 10
+    assert "--help-all" in first
+    for panel in (*PANELS, "Training"):
+        assert f"─ {panel} ─" in everything
+        assert f"─ {panel} ─" not in first
+    assert must("train", "--help") == first
 
 
 @pytest.mark.parametrize("arguments", [("train", "digits", "--latnets", 3), ("nonsense",), ("evaluate",), ()])

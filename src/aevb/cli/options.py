@@ -103,7 +103,7 @@ def _panel(name: str) -> str | None:
     return next((panel for panel, names in PANELS.items() if name in names), "Training")
 
 
-def show_all(context: typer.Context, wanted: bool) -> bool:
+def show_all(context: Any, wanted: bool) -> bool:
     """Print the help with every option, and exit."""
     if wanted:
         hidden = [option for option in context.command.params if getattr(option, "hidden", False)]

@@ -162,7 +162,9 @@ def refuse_changes(made: Recipe, arguments: Mapping[str, Any]) -> None:
     changed = [
         name
         for name in names
-        if name not in _OF_ONE_FIT and now.get(name) not in (None, "auto") and settings.get(name) != now[name]
+        if name in settings
+        and name not in _OF_ONE_FIT
+        and now.get(name) not in (None, "auto", settings[name])
     ]
     if changed:
         said = ", ".join(ARGUMENT_NAMES.get(name, name) for name in changed)

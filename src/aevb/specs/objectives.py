@@ -1,6 +1,6 @@
 """Objectives and their settings; `aevb.selection` builds them."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,6 @@ NO_DRAWS = "takes no draws of q(z|x)"
 class ObjectiveSpec(Spec):
     """What is maximized, and how."""
 
-    name: Any
     has_encoder: ClassVar[bool] = True
     in_small_steps: ClassVar[bool] = True  # such that a number of steps says how long to train
     # Why it does not go with a setting elsewhere, to go on after its name.

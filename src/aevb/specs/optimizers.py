@@ -13,7 +13,6 @@ DECAYING_RATE, CONSTANT_RATE = 3e-3, 1e-3
 class OptimizerSpec(Spec):
     """The update rule, the step size and its schedule."""
 
-    name: Any
     decaying_rate: ClassVar[float] = CONSTANT_RATE
     learning_rate: float | None = Field(
         None,

@@ -38,6 +38,8 @@ class Spec(BaseModel, metaclass=_Checked):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    name: Any  # a subclass says which names it stands for
+
     # Settings that others of its kind have, and why this one has them not, to go on after its name.
     refuses: ClassVar[Mapping[str, str]] = {}
 
