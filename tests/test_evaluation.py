@@ -189,6 +189,7 @@ def test_what_a_picky_reader_would_miss(linear):
     assert both[1].first_on_same_rows == pytest.approx(both[1].mean, abs=0.05)
 
 
+@pytest.mark.long
 def test_a_posterior_that_leaves_out_a_part_of_the_prior_is_told():
     recipe = Recipe(latents=2, hidden=(8,), posterior="uniform", steps=50, test=0.0, evaluate_every=10**6)
     dataset = Dataset("made up", coins(200, 1))

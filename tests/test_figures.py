@@ -13,6 +13,7 @@ from aevb.figures.decoded import decoded_figure, quantiles
 from aevb.figures.draw import _bound_label, _trained_value
 from aevb.models import Prior
 from command_line import is_png, quick_compilation  # noqa: F401
+from short_suite import short
 
 RNG = np.random.default_rng(0)
 ALWAYS = {"kl_per_latent", "learning_curve", "reconstructions", "samples"}
@@ -28,8 +29,8 @@ def save(path, labels, images):
     ("images", "latents", "labels", "expected"),
     [
         (True, 2, True, ALWAYS | PLANE),
-        (True, 1, False, ALWAYS | {"manifold"}),
-        (False, 4, True, ALWAYS | PLANE),
+        pytest.param(True, 1, False, ALWAYS | {"manifold"}, marks=pytest.mark.long),
+        pytest.param(False, 4, True, ALWAYS | PLANE, marks=pytest.mark.long),
         (False, 1, False, ALWAYS),
     ],
 )
@@ -101,7 +102,7 @@ DIGITS = {
 }
 
 
-@pytest.mark.parametrize("family", DIGITS)
+@pytest.mark.parametrize("family", short("dirichlet", "categorical", of=DIGITS))
 def test_codes_of_every_kind_are_drawn_for_digits(tmp_path, family):
     """With initial weights: `test_posteriors.py` trains every family on them."""
     latents, expected = DIGITS[family]

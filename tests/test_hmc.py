@@ -155,6 +155,7 @@ def test_a_robust_variance():
     assert variance[2] == 1.0  # of what does not vary nothing is known
 
 
+@pytest.mark.long
 def test_blackjax_is_imported_by_those_who_sample_only():
     code = "import sys, aevb.hmc, aevb.inference; sys.exit('blackjax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from command_line import aevb, must
+from short_suite import short
 
 SMALL = ("--samples", 20)
 
@@ -91,7 +92,16 @@ def test_keys_are_arrays_of_an_archive_and_come_out_of_one(table_run, more, tmp_
     assert "no column 'name' to keep" in outcome.err
 
 
-@pytest.mark.parametrize("command", ["evaluate", "score", "encode", "reconstruct", "impute", "complete"])
+@pytest.mark.parametrize(
+    "command",
+    short(
+        "score",
+        "encode",
+        "reconstruct",
+        "impute",
+        of=["evaluate", "score", "encode", "reconstruct", "impute", "complete"],
+    ),
+)
 def test_every_command_leaves_out_what_the_model_does_not_know_and_says_so(
     table_run, more, tmp_path, command
 ):
@@ -130,6 +140,7 @@ def test_keys_that_cannot_be_kept(table_run, more, tmp_path, keep, out, code, wo
     assert words in " ".join(outcome.err.replace("│", " ").split())
 
 
+@pytest.mark.long
 def test_rows_with_gaps_are_completed_and_judged_on_what_is_known(tmp_path, without_figures):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3))

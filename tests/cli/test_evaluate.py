@@ -232,10 +232,8 @@ def test_rows_in_json_are_numbers(table):
     assert np.isfinite([results["elbo"], results["log_p"], results["kl"]]).all()
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [pytest.param(("--objective", "mcem"), marks=pytest.mark.long), ("--recognition", "per-row")],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("settings", [("--objective", "mcem"), ("--recognition", "per-row")])
 def test_a_model_without_an_encoder_has_no_amortization_gap(tmp_path, settings):
     write_table(tmp_path / "table.csv", label=False)
     small = ("--latents", 1, "--hidden", 2, "--epochs", 1, "--test", 0)

@@ -65,6 +65,7 @@ def assert_same(run, uninterrupted):
         assert (run / "model" / name).read_bytes() == (uninterrupted / "model" / name).read_bytes()
 
 
+@pytest.mark.long
 def test_kill_9_and_resume_end_as_the_run_that_was_not_stopped(tmp_path, compilation_cache, uninterrupted):
     run = tmp_path / "run"
     child = start_child(run, compilation_cache, n_lines=10)

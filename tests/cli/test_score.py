@@ -73,6 +73,7 @@ def test_percentiles_are_among_held_out_rows_where_there_are_enough(digits_run, 
     assert "Of 300 rows 300 were held out for testing" in said
 
 
+@pytest.mark.long
 def test_the_methods_of_evaluate(table_run, tmp_path):
     data, out = table_run.parent / "table.csv", tmp_path / "scores.npz"
     must("score", table_run, data, "--out", out, "--method", "quadrature", "--reference", "none")

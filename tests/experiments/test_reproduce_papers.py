@@ -13,17 +13,18 @@ from aevb.experiments.reproduce.networks import Panel
 from aevb.experiments.reproduce.published import figure_2_curve
 from aevb.experiments.reproduce.tutorial_log import TutorialLog
 from command_line import quick_compilation  # noqa: F401
+from short_suite import short
 
 SHARE = 1e-4
 
 
-# They take a minute or two each. The jobs, tables and verdicts of most are tried in test_reproduce_tables.py, too.
-SLOW = ("figure-2", "figure-3", "figure-5", "full-vb", "iwae-table", "continuous-bernoulli", "linear-vae")
+# The others take up to two minutes each. Their tables and verdicts are tried on results made up.
+SHORT = ("tutorial-log",)
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in EXPERIMENTS],
+    short(*SHORT, of=EXPERIMENTS),
 )
 def test_every_experiment_runs_and_writes_a_report(name, tmp_path):
     chosen = experiment(name)

@@ -18,6 +18,7 @@ from aevb.inference.annealing import FORWARD, PRELIMINARY_STEPS, REVERSE
 from aevb.inference.chains import BLOCK_ROWS, CHUNK
 from oracles import LinearGaussian, tiny
 from positive_codes import with_codes_of
+from short_suite import short
 
 KEY = jax.random.key(0)
 D, K = 5, 2
@@ -42,7 +43,7 @@ def imperfect(oracle):
     return oracle.autoencoder(oracle.imperfect_encoder())
 
 
-@pytest.fixture(scope="module", params=ORACLES)
+@pytest.fixture(scope="module", params=short("correlated", of=ORACLES))
 def oracle(request):
     return ORACLES[request.param]
 
@@ -67,6 +68,7 @@ def test_is_right_within_its_stated_error(oracle):
     assert np.all(estimate.diagnostics["effective_chains"] <= METHOD.n_chains * (1 + 1e-9))
 
 
+@pytest.mark.long
 def test_strongly_correlated_latents_take_more_temperatures():
     """The posterior's correlation is -0.69; the default path, and four times the chains."""
     oracle = LinearGaussian.random(D, K)
@@ -176,6 +178,7 @@ def test_a_sandwich_holds_the_truth_and_closes():
     assert 0.7 < residual.std() < 1.3
 
 
+@pytest.mark.long
 def test_a_row_depends_on_the_key_and_itself_alone():
     oracle = ORACLES["orthogonal"]
     autoencoder = imperfect(oracle)

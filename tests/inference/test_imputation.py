@@ -15,6 +15,7 @@ from aevb.inference.weighted_imputation import BLOCK_SAMPLES
 from aevb.inference.weighted_sums import Sums
 from aevb.models.noise import BitFlips, GaussianNoise
 from oracles import LinearGaussian, tiny
+from short_suite import short
 
 KEY = jax.random.key(0)
 N_CHAINS = 12
@@ -133,6 +134,7 @@ def test_draws_are_of_a_rows_missing_values_together(found, oracle, x, name):
         np.testing.assert_allclose(np.cov(white), np.eye(cells.sum()), atol=6 * np.sqrt(2 / N_DRAWS))
 
 
+@pytest.mark.long
 def test_only_metropolis_makes_up_for_an_imperfect_encoder(oracle, x, assert_jointly_normal):
     imperfect = oracle.autoencoder(oracle.imperfect_encoder(shift=0.3, stretch=0.6))
     right, _ = scores(impute(imperfect, x, METHODS["metropolis"], N_DRAWS), oracle, x)
@@ -144,7 +146,7 @@ def test_only_metropolis_makes_up_for_an_imperfect_encoder(oracle, x, assert_joi
     assert np.nanmax(accepted) < 1
 
 
-@pytest.mark.parametrize("name", ["importance", "metropolis"])
+@pytest.mark.parametrize("name", short("importance", of=["importance", "metropolis"]))
 def test_noise_is_taken_off_what_was_observed(oracle, x, name, assert_jointly_normal):
     sd = np.array([0.5, 1.0, 0.2, 2.0])
     it = impute(oracle.autoencoder(), x, METHODS[name], N_DRAWS, GaussianNoise(sd))
@@ -216,6 +218,7 @@ def test_flipped_bits_against_quadrature(binary):
     assert np.mean((it.mean - truth[:64]) ** 2) < np.nanmean((y - truth[:64]) ** 2)
 
 
+@pytest.mark.long
 def test_intervals_cover_as_often_as_they_should(oracle):
     """One hidden value in each of 600 rows of the model's own: 90% intervals, by the mean and by draws."""
     truth = oracle.sample(600, seed=3)
@@ -229,7 +232,7 @@ def test_intervals_cover_as_often_as_they_should(oracle):
         assert binom.ppf(1e-6, 600, 0.9) <= covered.sum() <= binom.ppf(1 - 1e-6, 600, 0.9)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", short("importance", of=METHODS))
 def test_a_row_depends_on_the_key_and_itself_alone(found, oracle, x, name):
     order = np.random.default_rng(1).permutation(len(x))
     autoencoder, whole = oracle.autoencoder(), found[name]
@@ -282,6 +285,7 @@ def test_every_number_of_samples_counts(oracle, k):
     assert it.diagnostics["samples"] == k
 
 
+@pytest.mark.long
 def test_reliable_rows_are_within_two_stated_errors(oracle, x):
     """In 95% of cells, by mean and by standard deviation; one cell of each row and seed."""
     autoencoder, method, rows = oracle.autoencoder(), ImportanceImputation(), np.isnan(x).any(axis=1)

@@ -15,6 +15,7 @@ from aevb.models import LIKELIHOODS, AutoEncoder, Constant, Decoder, Encoder, La
 from aevb.models.likelihoods.categories import Categorical, Ordinal
 from aevb.networks import MLP, OverRows
 from oracles import with_head
+from short_suite import short
 
 KEY = jax.random.key(0)
 
@@ -56,6 +57,7 @@ def test_poisson_rates_that_are_gamma_make_a_negative_binomial():
     assert_log_p(autoencoder, x, stats.nbinom(1, 0.5).logpmf(x[:, 0]))
 
 
+@pytest.mark.long
 def test_bernoulli_means_that_are_beta_make_a_beta_binomial():
     def logit(z):
         return jnp.log(z) - jnp.log1p(-z)
@@ -118,7 +120,7 @@ def _beta(x, mean, total):
 
 @pytest.mark.parametrize(
     "name",
-    [n if n in ("negative-binomial", "gamma") else pytest.param(n, marks=pytest.mark.long) for n in CASES],
+    short("gamma", of=CASES),
 )
 def test_gaussian_codes(name):
     heads, rows, log_p = CASES[name]

@@ -76,6 +76,7 @@ def test_its_value_is_that_of_the_pathwise_estimator_in_the_same_noise():
     assert not np.allclose(score.surrogate, path.surrogate)
 
 
+@pytest.mark.long
 def test_its_variance_is_orders_of_magnitude_above_the_pathwise_one():
     oracle = LinearGaussian.random(30, 4, orthogonal=True)
     autoencoder = oracle.autoencoder(oracle.imperfect_encoder())

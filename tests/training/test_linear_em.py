@@ -45,6 +45,7 @@ def test_ends_at_probabilistic_pca():
     assert np.rad2deg(subspace_angles(found.weight, exact.weight)).max() < 0.1
 
 
+@pytest.mark.long
 def test_ends_at_factor_analysis():
     """As scikit-learn's, which climbs by another road."""
     x = LinearGaussian.random(6, 2, seed=1).sample(400)
@@ -73,6 +74,7 @@ def test_the_likelihood_never_falls_and_the_bound_is_tight():
     assert vae.score_samples(IRIS[:20], method="iwae") == pytest.approx(exact[:20], abs=1e-3)
 
 
+@pytest.mark.long
 def test_bounds_are_in_the_units_of_the_data_whatever_their_scale():
     stretched = IRIS * np.array([100.0, 1.0, 0.01, 1.0])
     vae = VAE(**LINEAR | {"scale": "standard"}, likelihood="gaussian-diagonal", objective="em", epochs=200)
