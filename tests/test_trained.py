@@ -33,6 +33,7 @@ def test_zeros_and_ones_are_binary_in_every_type(dtype):
     assert set(np.unique(vae.sample(50))) == {0.0, 1.0}
 
 
+@pytest.mark.long
 def test_bytes_above_one_are_pixels():
     vae = small().fit((BINARY * np.uint8(200)).reshape(40, 2, 3))
     assert vae.bound_ == "cross-entropy bound"

@@ -66,18 +66,7 @@ def test_what_was_imputed_can_take_the_place_of_the_original(table_run, more, tm
         assert filled[2][3]
         assert [float(row[2]) for row in filled] == [float(row[1]) for row in rows]
     assert read(tmp_path / "filled-sd.csv")[0] == ["id", "remark", "height", "weight", "age, years"]
-    must(
-        "score",
-        table_run,
-        out,
-        "--out",
-        tmp_path / "s.csv",
-        "--drop",
-        "id,remark",
-        "--reference",
-        "none",
-        *SMALL,
-    )
+    must("encode", table_run, out, "--out", tmp_path / "codes.csv", "--drop", "id,remark")
 
 
 def test_keys_are_arrays_of_an_archive_and_come_out_of_one(table_run, more, tmp_path):

@@ -121,6 +121,7 @@ def repeated_ratios(phase, starts=lambda x: None):
     return np.exp(log_w - sign * oracle.log_marginal(x)[:, None])
 
 
+@pytest.mark.long
 def test_weights_of_few_temperatures_are_unbiased(assert_jointly_normal):
     """E[w] = p(x) however short the path, as steps and spacing do not depend on the chains that are weighted."""
     ratio = repeated_ratios(FORWARD)
@@ -128,6 +129,7 @@ def test_weights_of_few_temperatures_are_unbiased(assert_jointly_normal):
     assert_jointly_normal((ratio.mean(1) - 1) / (ratio.std(1) / np.sqrt(ratio.shape[1])))
 
 
+@pytest.mark.long
 def test_reverse_weights_of_few_temperatures_are_unbiased(assert_jointly_normal):
     """E[1/w] = 1 / p(x) of chains that start at exact draws from the posterior."""
     a, c, covariance = ORACLES["correlated"].encoder_map

@@ -184,7 +184,7 @@ def binary():
     autoencoder = eqx.tree_at(decoder, autoencoder, tuple(4 * w for w in decoder(autoencoder)))
     rng = np.random.default_rng(0)
     model = autoencoder.model
-    _, truth = model.simulate(jax.random.key(5), Batch(jnp.zeros((400, 5))))
+    _, truth = model.simulate(jax.random.key(5), Batch(jnp.zeros((128, 5))))
     truth = np.asarray(truth)
     missing = rng.random(truth.shape) < 0.4
     missing[:2] = [[True], [False]]

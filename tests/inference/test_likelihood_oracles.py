@@ -51,6 +51,7 @@ def assert_log_p(autoencoder, x, expected):
     np.testing.assert_array_less(np.abs(sampled.log_p - expected), 6 * error)
 
 
+@pytest.mark.long
 def test_poisson_rates_that_are_gamma_make_a_negative_binomial():
     autoencoder = with_slopes(model("gamma", LIKELIHOODS["poisson"], jnp.log, 1), log_rate=([1.0], [0.0]))
     x = np.array([[0.0], [1.0], [4.0]])
