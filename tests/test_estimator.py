@@ -194,6 +194,7 @@ class TestPartialFit:
         assert vae.history_[-1]["samples_seen"] == 67
         assert not np.array_equal(vae.transform(X), before)
 
+    @pytest.mark.long
     def test_keeps_the_last_model_whatever_was_held_out(self):
         vae = VAE(**SMALL | {"validation": 0.3, "learning_rate": 0.1}).fit(X)
         vae.partial_fit(X)
@@ -267,6 +268,7 @@ class TestOwnNetworks:
         loaded = aevb.load(tmp_path / "model", networks={name: Net})
         assert np.array_equal(loaded.transform(X), vae.transform(X))
 
+    @pytest.mark.long
     def test_of_equinox_layers_are_loaded_as_they_are(self, tmp_path):
         network = eqx.nn.MLP(4, 6, 6, 1, key=jax.random.key(0))
         vae = VAE(**SMALL, encoder_network=network).fit(X)

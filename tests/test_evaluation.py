@@ -70,6 +70,7 @@ def test_against_closed_forms(linear):
     assert {stage for stage, _ in stages} == {"log p(x), importance", "latents", "gaps"}
 
 
+@pytest.mark.long
 def test_slow_methods_get_some_of_the_rows(linear, monkeypatch):
     _, model, scaling, x = linear
     seen = []

@@ -55,6 +55,7 @@ def by_quadrature(autoencoder, x, n_nodes=6):
         return {part: np.asarray(ravel_pytree(getattr(gradient, part))[0]) for part in PARTS}
 
 
+@pytest.mark.long
 def test_the_closed_form_is_the_gradient_by_quadrature():
     """Of every array, also the weights of the decoder's log-variance, which are zero here."""
     closed, quadrature = (f(SUBJECT, ORACLE.x) for f in (exact.exact_gradient, by_quadrature))

@@ -68,6 +68,7 @@ def test_equal_rows_do_not_share_their_noise():
     assert np.any(moved.chains.value[0] != moved.chains.value[1])
 
 
+@pytest.mark.long
 def test_reaches_the_optimum_of_a_linear_gaussian_model():
     """Two latents and a posterior whose covariance is full; the best likelihood is that of probabilistic PCA."""
     oracle = LinearGaussian.random(5, 2, seed=3)

@@ -51,6 +51,7 @@ def test_value_is_the_bound_and_each_phase_moves_its_own_weights():
         np.testing.assert_allclose(ours, exact, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.long
 def test_reaches_the_optimum_of_a_linear_gaussian_model(trained_linear):
     """One latent, so that q(z|x) can be exact; the best likelihood is that of probabilistic PCA, in closed form."""
     autoencoder, x, best = trained_linear(WakeSleep())
@@ -123,6 +124,7 @@ def test_prior_of_the_weights_is_on_both_networks():
     assert float(other.global_term) == pytest.approx(float(log_normal_prior(autoencoder.model)), rel=1e-6)
 
 
+@pytest.mark.long
 def test_more_draws_are_a_mean():
     """The gradient of eight draws varies an eighth as much, phases included: the F test's limit at 1e-6."""
     autoencoder = tiny()

@@ -103,7 +103,11 @@ def test_resumed_at_any_chunk_gives_the_same_bits(whole, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "baseline", [MovingAverage, lambda: LearnedBaseline(5, hidden=(3,), key=jax.random.key(1))]
+    "baseline",
+    [
+        pytest.param(MovingAverage, marks=pytest.mark.long),
+        lambda: LearnedBaseline(5, hidden=(3,), key=jax.random.key(1)),
+    ],
 )
 def test_what_an_objective_keeps_and_learns_is_resumed_too(baseline, tmp_path):
     def start(seed=0):
@@ -196,6 +200,7 @@ def test_pixels_are_drawn_anew_each_time():
     assert abs(means.var() / variance - 1) < 5 * np.sqrt(2 / 200)
 
 
+@pytest.mark.long
 def test_binary_rows_stay_as_they_are_when_drawn():
     x = np.zeros((22, 5), np.float32)
     x[:, 0], x[::2, 1] = 1, 1
