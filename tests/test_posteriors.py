@@ -32,9 +32,9 @@ def of_family():
     return functools.cache(lambda family: fitted(posterior=family, n_categories=4))
 
 
-# Codes in an interval, positive codes and discrete ones in every run of the tests; the others' densities and
+# Positive codes and discrete ones in every run of the tests; the others' densities and
 # gradients are held against SciPy there, too, and they train in `make test-long`.
-TRAINED = ("uniform", "gamma", "categorical")
+TRAINED = ("gamma", "categorical")
 
 
 @pytest.mark.parametrize("family", short(*TRAINED, of=FAMILIES))
