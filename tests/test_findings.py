@@ -229,6 +229,7 @@ def test_odd_rows_score_low(runs):
     assert scores.table().shape == (400, 4)
 
 
+@pytest.mark.long
 def test_a_second_look_tells_whether_failed_diagnostics_matter(runs):
     """On rows like those of training nothing moves; for rows far out an encoder's q is no proposal."""
     model = runs["healthy"].model

@@ -51,7 +51,7 @@ def test_the_bound_rises_and_stays_finite(family, of_family):
     assert np.all(np.isfinite(vae.sample(20)))
 
 
-@pytest.mark.parametrize("family", short("gamma", of=["gamma", "dirichlet", "uniform", "categorical"]))
+@pytest.mark.parametrize("family", short("categorical", of=["gamma", "dirichlet", "uniform", "categorical"]))
 def test_log_p_is_above_the_bound(family, of_family):
     vae = of_family(family)
     assert vae.score(X[:50]) > np.mean(vae.elbo(X[:50]))
@@ -71,9 +71,8 @@ def test_discrete_codes_train_with_either_estimator(posterior, objective):
     assert bounds[-1] > bounds[0] + 5
 
 
-@pytest.mark.parametrize(
-    "baseline", short("learned", of=["none", "moving-average", "leave-one-out", "learned"])
-)
+@pytest.mark.long
+@pytest.mark.parametrize("baseline", ["none", "moving-average", "leave-one-out", "learned"])
 def test_the_score_function_trains_with_each_baseline(baseline):
     vae = fitted(objective="score-function", baseline=baseline)
     bounds = [record["train_elbo"] for record in vae.history_]

@@ -105,7 +105,7 @@ def test_log_densities_are_scipys(name):
 
 
 @pytest.mark.parametrize(
-    "name", short("gamma", "gaussian", of=sorted(SCIPY.keys() - {"continuous-bernoulli"}))
+    "name", short("gaussian", "poisson", of=sorted(SCIPY.keys() - {"continuous-bernoulli"}))
 )
 def test_means_and_variances_are_those_of_draws(name):
     """200,000 draws of a row of three cells; false-alarm rate 1e-6 for each mean, and variances within a tenth."""
@@ -220,13 +220,13 @@ def test_continuous_bernoulli_columns_are_normalized_and_likeliest(mean: float):
     assert log_density(mean) == pytest.approx(best, abs=1e-3)
 
 
-def test_counts_of_any_size_are_fitted_from_the_first_step():
+@pytest.mark.parametrize("name", short("poisson", of=["poisson", "negative-binomial"]))
+def test_counts_of_any_size_are_fitted_from_the_first_step(name):
     """Without a level of each column's own, means near 1 would have millions of nats to climb."""
     x = np.random.default_rng(0).poisson([8000.0, 0.1, 3e6], (100, 3)).astype(float)
-    for name in ("poisson", "negative-binomial"):
-        recipe = Recipe(latents=1, hidden=(4,), epochs=1, likelihood=name, validation=0.0)
-        decoder = assemble(recipe, Dataset("counts", x)).autoencoder.model.decoder
-        np.testing.assert_allclose(np.log(decoder(jnp.zeros((1, 1))).mean[0] / x.mean(0)), 0, atol=2)
+    recipe = Recipe(latents=1, hidden=(4,), epochs=1, likelihood=name, validation=0.0)
+    decoder = assemble(recipe, Dataset("counts", x)).autoencoder.model.decoder
+    np.testing.assert_allclose(np.log(decoder(jnp.zeros((1, 1))).mean[0] / x.mean(0)), 0, atol=2)
 
 
 def test_too_many_categories_are_refused():
