@@ -129,6 +129,7 @@ def test_what_cannot_be_used_is_named(settings, x, fragment):
         VAE(**SMALL | settings).fit(x)
 
 
+@pytest.mark.long
 def test_a_model_of_complete_rows_refuses_nan_but_for_imputing():
     vae = VAE(**SMALL).fit(COMPLETE)
     with pytest.raises(InvalidDataError, match="missing value"):

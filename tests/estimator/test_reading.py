@@ -35,6 +35,7 @@ class TestMasked:
             clone(fitted).partial_fit(WITH_NAN).transform(WITH_NAN),
         )
 
+    @pytest.mark.long
     def test_the_imputer_fills_it(self, seeing):
         filled = VAEImputer(SMALL).fit(MASKED).transform(MASKED)
         assert filled.min() > -100
