@@ -50,6 +50,7 @@ def test_keys_are_carried_in_the_first_columns(table_run, more, tmp_path, comman
     assert [row[0] for row in rows] == ids
 
 
+@pytest.mark.long
 def test_what_was_imputed_can_take_the_place_of_the_original(table_run, more, tmp_path):
     source, _ = more
     header, rows = read(source)

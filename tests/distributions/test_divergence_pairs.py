@@ -80,7 +80,7 @@ def direction(name, parameters, rng):
     return [rng.normal(size=16) * jnp.maximum(jnp.abs(x), 0.1) for x in parameters]
 
 
-@pytest.mark.parametrize("q", short("Normal", "Triangular", "Gamma", of=CASES))
+@pytest.mark.parametrize("q", short("Normal", "Gamma", of=CASES))
 def test_gradients_are_finite_and_those_of_finite_differences(q):
     rng, step = np.random.default_rng(0), 1e-5
     with jax.enable_x64(True):

@@ -14,7 +14,6 @@ from aevb.inference.hmc_density import _log_terms, _reciprocal_mean
 from aevb.models import LatentVariableModel, Prior
 from oracles import LinearGaussian, tiny
 from positive_codes import log_marginal_of_exponential_codes, with_codes_of
-from short_suite import short
 
 KEY = jax.random.key(0)
 D, K = 5, 2
@@ -50,10 +49,10 @@ def test_is_right_within_its_stated_error(autoencoder):
     assert estimate.diagnostics["r_hat"].shape == (len(x), K)
 
 
-OTHERS = [Annealed(64, 32), Importance(5000)]
-
-
-@pytest.mark.parametrize("method", short(METHOD, of=[METHOD, *OTHERS]), ids=lambda method: method.name)
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "method", [METHOD, Annealed(64, 32), Importance(5000)], ids=lambda method: method.name
+)
 def test_all_methods_are_right_on_a_model_that_is_not_gaussian(method):
     """Codes are positive, chains move in their logarithms. Where diagnostics pass, estimates are within their errors:
     chi-square of up to 16 rows, false alarm 1e-6 for each method."""

@@ -116,7 +116,8 @@ def absolute_value(noise):
     return eqx.tree_at(lambda a: a.model.decoder, autoencoder, decoder)
 
 
-@pytest.mark.parametrize("noise", short(0.5, of=[0.5, 0.02]))
+@pytest.mark.long
+@pytest.mark.parametrize("noise", [0.5, 0.02])
 def test_both_modes_of_a_posterior_are_found(noise):
     """p(x) = 2 N(x; 0, 1 + s^2) P(z > 0), z ~ N(x / (1 + s^2), s^2 / (1 + s^2)): modes up to 150 widths apart."""
     x = np.array([[0.1], [1.5], [3.0]], np.float32)
