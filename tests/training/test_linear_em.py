@@ -88,6 +88,7 @@ def test_bounds_are_in_the_units_of_the_data_whatever_their_scale():
     )
 
 
+@pytest.mark.long
 def test_columns_of_enormous_numbers_leave_finite_weights():
     vae = VAE(**LINEAR, likelihood="gaussian-diagonal", objective="em", epochs=5).fit(1e4 * IRIS)
     assert np.isfinite(vae.history_[-1]["train_elbo"])
