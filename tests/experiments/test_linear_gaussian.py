@@ -64,6 +64,7 @@ def test_the_closed_form_is_the_gradient_by_quadrature():
         np.testing.assert_allclose(closed[part], quadrature[part], rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", [1.0, 0.5])
 def test_quasi_monte_carlo_of_one_draw_is_the_closed_form(order):
     closed = exact.exact_gradient(SUBJECT, ORACLE.x)
@@ -82,6 +83,7 @@ def test_log_variances_are_held_as_the_library_holds_them():
         np.testing.assert_allclose(exact.held(jnp.asarray(exact.unheld(y))), y, atol=1e-12)
 
 
+@pytest.mark.long
 def test_at_distance_zero_q_is_the_posterior():
     """The bound's encoder gradient is zero there, and not at 1."""
     at_zero, at_one = (exact.exact_gradient(ORACLE.at(t), ORACLE.x)["encoder"] for t in (0.0, 1.0))

@@ -81,7 +81,6 @@ def test_strongly_correlated_latents_take_more_temperatures():
     assert np.mean(np.abs(estimate.log_p - oracle.log_marginal(x))) < 0.01
 
 
-@pytest.mark.long
 def test_from_the_prior_with_values_missing():
     """A third of the values is not there: log p of the others, whose covariance is a part of the whole."""
     oracle = ORACLES["correlated"]

@@ -15,7 +15,6 @@ from aevb.models import LIKELIHOODS, AutoEncoder, Constant, Decoder, Encoder, La
 from aevb.models.likelihoods.categories import Categorical, Ordinal
 from aevb.networks import MLP, OverRows
 from oracles import with_head
-from short_suite import short
 
 KEY = jax.random.key(0)
 
@@ -119,10 +118,8 @@ def _beta(x, mean, total):
     return stats.beta(total * mean, total * (1 - mean)).logpdf(x)
 
 
-@pytest.mark.parametrize(
-    "name",
-    short("gamma", of=CASES),
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", CASES)
 def test_gaussian_codes(name):
     heads, rows, log_p = CASES[name]
     autoencoder = model("gaussian", LIKELIHOODS[name], None, 2)

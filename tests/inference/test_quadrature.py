@@ -91,7 +91,6 @@ def test_rows_with_missing_values_and_no_recognition_model():
     assert found.reliable.all()
 
 
-@pytest.mark.long
 def test_a_bernoulli_decoder_under_a_gamma_prior():
     autoencoder = model_of("gamma", "bernoulli", 1)
     x = (np.random.default_rng(0).uniform(size=(3, 5)) < 0.5).astype(np.float32)

@@ -188,7 +188,6 @@ def test_every_epoch_and_seed_has_an_order_of_its_own():
     assert len(orders) == 16
 
 
-@pytest.mark.long
 def test_pixels_are_drawn_anew_each_time():
     """Mean and variance over 200 epochs of 22 draws from Bernoulli(0.3): within 5 standard errors (6e-7)."""
     x = np.full((22, 5), 0.3, np.float32)
