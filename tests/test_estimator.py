@@ -72,11 +72,14 @@ LATER = (
     "check_dtype_object",
     "check_estimator_sparse_tag",
     "check_estimators_dtypes",
+    "check_estimators_nan_inf",
     "check_estimators_overwrite_params",
+    "check_fit2d_1feature",
     "check_fit_check_is_fitted",
     "check_fit_idempotent",
     "check_fit_score_takes_y",
     "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
     "check_n_features_in_after_fitting",
     "check_positive_only_tag_during_fit",
 )
@@ -187,6 +190,7 @@ class TestPartialFit:
         assert np.array_equal(twice.transform(X), vae.transform(X))
         assert twice.n_iter_ == 2
 
+    @pytest.mark.long
     def test_takes_one_pass_over_what_it_is_given(self):
         vae = VAE(**SMALL | {"batch_size": 10}).partial_fit(X)
         before = vae.transform(X)
@@ -338,6 +342,7 @@ def test_a_blow_up_is_a_warning_and_leaves_the_best_model():
     assert max(record["train_elbo"] for record in vae.history_) == vae._state.progress.chosen["train_elbo"]
 
 
+@pytest.mark.long
 def test_without_a_budget_training_takes_what_the_data_need():
     vae = VAE(n_latents=1, hidden=(4,), random_state=0).fit(X)
     assert vae.history_[-1]["step"] > 200
@@ -346,6 +351,7 @@ def test_without_a_budget_training_takes_what_the_data_need():
     assert vae.get_params()["epochs"] is None
 
 
+@pytest.mark.long
 def test_a_table_of_bytes_is_no_image():
     bytes_ = np.random.default_rng(0).integers(0, 90, (60, 4)).astype(np.uint8)
     vae = VAE(**SMALL).fit(bytes_)

@@ -171,6 +171,7 @@ def test_discrete_codes_have_no_gaps():
     assert _gaps(model, coins(20, 1), 0, lambda stage, share: None) is None
 
 
+@pytest.mark.long
 def test_what_a_picky_reader_would_miss(linear):
     """Columns that never vary, too few rows to judge latents by, and how another method does on the same rows."""
     _, gaussian, scaling, x = linear

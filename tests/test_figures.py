@@ -28,7 +28,7 @@ def save(path, labels, images):
 @pytest.mark.parametrize(
     ("images", "latents", "labels", "expected"),
     [
-        (True, 2, True, ALWAYS | PLANE),
+        pytest.param(True, 2, True, ALWAYS | PLANE, marks=pytest.mark.long),
         pytest.param(True, 1, False, ALWAYS | {"manifold"}, marks=pytest.mark.long),
         pytest.param(False, 4, True, ALWAYS | PLANE, marks=pytest.mark.long),
         (False, 1, False, ALWAYS),

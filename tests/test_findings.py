@@ -173,6 +173,7 @@ def test_what_a_history_says():
     assert read_history(both).held_out == "validation"
 
 
+@pytest.mark.long
 def test_rows_that_were_trained_on_are_told_by_their_values(runs):
     """Also in another type; and 60 of 400 are too many, which a threshold of most of the rows let pass."""
     run, new = runs["healthy"], CASES["healthy"][0](340, 5)
@@ -197,9 +198,15 @@ def test_the_numbers_behind_it(evaluations):
     assert all(0 < e.bound_monte_carlo_error < 0.2 * e.bound.sampling_error for e in (healthy, collapsed))
 
 
-def test_json_holds_everything_and_nothing_that_is_no_number(evaluations, runs):
-    few = evaluate(runs["healthy"].model, linked(1, 3), n_samples=1)
-    for evaluation in (*(evaluations[name] for name in SHORT), few):
+@pytest.fixture
+def few(runs):
+    """The evaluation of one row by one sample."""
+    return evaluate(runs["healthy"].model, linked(1, 3), n_samples=1)
+
+
+def test_json_holds_everything_and_nothing_that_is_no_number(evaluations):
+    for name in SHORT:
+        evaluation = evaluations[name]
         results = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
         assert results["elbo"] == evaluation.bound.value
         assert results["log_p"] == evaluation.marginals[0].mean
@@ -207,6 +214,12 @@ def test_json_holds_everything_and_nothing_that_is_no_number(evaluations, runs):
         assert len(results["latents"]["information"]) == 2
         assert results["gaps"]["amortization"]["value"] == evaluation.gaps.amortization.value
         assert [f["kind"] for f in results["findings"]] == [f.kind for f in evaluation.findings]
+
+
+@pytest.mark.long
+def test_what_one_row_and_one_sample_cannot_tell_is_no_number(few):
+    results = json.loads(json.dumps(few.to_json(), allow_nan=False))
+    assert results["elbo"] == few.bound.value
     assert results["elbo_sampling_error"] is None
     assert results["log_p_monte_carlo_error"] is None
     assert any("overfitting" in line for line in few.not_checked)

@@ -112,6 +112,7 @@ class TestBeyondTheRange:
         assert np.isfinite(filled).all()
 
 
+@pytest.mark.long
 def test_means_through_a_sigmoid_want_training_rows_between_0_and_1():
     with pytest.raises(InvalidDataError, match="gaussian-sigmoid"):
         small(likelihood="gaussian-sigmoid").fit(REAL)

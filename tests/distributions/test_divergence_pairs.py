@@ -58,9 +58,7 @@ def test_every_family_is_in_the_table_or_among_the_vectors_and_discrete_ones():
     assert {family.distribution.__name__ for family in FAMILIES.values()} <= set(CASES) | elsewhere
 
 
-@pytest.mark.parametrize(
-    "q", short("Normal", "Uniform", "Gamma", "Gompertz", "Beta", "StudentT", "Pareto", of=CASES)
-)
+@pytest.mark.parametrize("q", short("Normal", "Uniform", "Gamma", "Pareto", of=CASES))
 def test_is_the_integral(q):
     with jax.enable_x64(True):
         parameters = CASES[q].parameters(np.repeat)

@@ -217,7 +217,10 @@ def test_radii_are_scipys():
 
 @pytest.mark.parametrize(
     ("df", "loc", "tril", "batch"),
-    [((), (3,), (3, 3), ()), ((4,), (3,), (3, 3), (4,)), ((), (4, 3), (5, 1, 3, 3), (5, 4))],
+    short(
+        ((), (4, 3), (5, 1, 3, 3), (5, 4)),
+        of=[((), (3,), (3, 3), ()), ((4,), (3,), (3, 3), (4,)), ((), (4, 3), (5, 1, 3, 3), (5, 4))],
+    ),
 )
 def test_shapes_broadcast(df, loc, tril, batch):
     @compiled

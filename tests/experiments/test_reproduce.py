@@ -290,6 +290,7 @@ def test_a_curve_is_the_same_whether_it_was_interrupted_or_not(tmp_path):
     assert min(again) > 0.3, "it does not start anew"
 
 
+@pytest.mark.long
 def test_a_curve_that_diverges_keeps_its_points(tmp_path, monkeypatch):
     from aevb.errors import NonFiniteBoundError
     from aevb.experiments.reproduce import training_jobs

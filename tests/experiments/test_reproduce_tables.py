@@ -292,6 +292,7 @@ def test_the_exact_likelihood_is_that_of_a_gaussian():
     assert linear_vae.scikit_learn_score(x, 2) == pytest.approx(log_p, abs=1e-3)
 
 
+@pytest.mark.long
 def test_exact_bounds_are_the_mean_over_draws(tmp_path):
     setting = Setting(Size(), None, tmp_path, lambda share: None)
     settings = {"latents": 2, "hidden": (), "likelihood": "gaussian-isotropic", "scale": "none", "steps": 40}

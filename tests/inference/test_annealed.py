@@ -56,6 +56,7 @@ def assert_right(log_p, error, exact, n_chains=METHOD.n_chains):
     assert chi2.ppf(1e-6, len(z)) < np.sum(z**2) / scale < 1.3 * chi2.isf(1e-6, len(z))
 
 
+@pytest.mark.long
 def test_is_right_within_its_stated_error(oracle):
     x = oracle.sample(BLOCK_ROWS)
     estimate = log_marginal(imperfect(oracle), x)
