@@ -231,6 +231,24 @@ class TwoLayersExact:
         variance = np.array([1.0, SLOPE**2 + S**2]) - np.sum(gain * self.with_codes, axis=1)
         return mean[:, ::-1], np.sqrt(variance)[::-1]
 
+    def bound(self, x, encoder):
+        """The evidence lower bound of each row: log p(x) less the divergence of q(z|x) from p(z|x), both normal."""
+        gain = self.with_codes @ np.linalg.inv(self.covariance)
+        prior = np.array([[1.0, SLOPE], [SLOPE, SLOPE**2 + S**2]])
+        p_mean, p = (x - BIAS) @ gain.T, prior - gain @ self.with_codes.T
+        slope, v, w = (
+            float(encoder.slope),
+            np.exp(2 * float(encoder.log_sd)),
+            np.exp(2 * float(encoder.top_log_sd)),
+        )
+        bottom = (x @ np.asarray(encoder.weight, float) + np.asarray(encoder.bias, float))[:, 0]
+        q_mean = np.stack([slope * bottom, bottom], axis=1)
+        q = np.array([[slope**2 * v + w, slope * v], [slope * v, v]])
+        shift = p_mean - q_mean
+        inverse = np.linalg.inv(p)
+        spread = np.trace(inverse @ q) - 2 + np.log(np.linalg.det(p) / np.linalg.det(q))
+        return self.log_p(x) - 0.5 * (np.einsum("ni,ij,nj->n", shift, inverse, shift) + spread)
+
     def missing(self, x):
         """Mean and standard deviation of the missing values."""
         means, sds = x.astype(float).copy(), np.zeros(x.shape)

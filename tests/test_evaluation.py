@@ -70,6 +70,7 @@ def test_against_closed_forms(linear):
     assert {stage for stage, _ in stages} == {"log p(x), importance", "latents", "gaps"}
 
 
+@pytest.mark.long
 def test_slow_methods_get_some_of_the_rows(linear, monkeypatch):
     _, model, scaling, x = linear
     seen = []
@@ -170,6 +171,7 @@ def test_discrete_codes_have_no_gaps():
     assert _gaps(model, coins(20, 1), 0, lambda stage, share: None) is None
 
 
+@pytest.mark.long
 def test_what_a_picky_reader_would_miss(linear):
     """Columns that never vary, too few rows to judge latents by, and how another method does on the same rows."""
     _, gaussian, scaling, x = linear
@@ -189,6 +191,7 @@ def test_what_a_picky_reader_would_miss(linear):
     assert both[1].first_on_same_rows == pytest.approx(both[1].mean, abs=0.05)
 
 
+@pytest.mark.long
 def test_a_posterior_that_leaves_out_a_part_of_the_prior_is_told():
     recipe = Recipe(latents=2, hidden=(8,), posterior="uniform", steps=50, test=0.0, evaluate_every=10**6)
     dataset = Dataset("made up", coins(200, 1))

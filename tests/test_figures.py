@@ -14,6 +14,7 @@ from aevb.figures.draw import _bound_label, _trained_value
 from aevb.models import LatentVariableModel, Prior
 from command_line import is_png, quick_compilation  # noqa: F401
 from oracles import tiny
+from short_suite import short
 
 RNG = np.random.default_rng(0)
 ALWAYS = {"kl_per_latent", "learning_curve", "reconstructions", "samples"}
@@ -28,9 +29,9 @@ def save(path, labels, images):
 @pytest.mark.parametrize(
     ("images", "latents", "labels", "expected"),
     [
-        (True, 2, True, ALWAYS | PLANE),
-        (True, 1, False, ALWAYS | {"manifold"}),
-        (False, 4, True, ALWAYS | PLANE),
+        pytest.param(True, 2, True, ALWAYS | PLANE, marks=pytest.mark.long),
+        pytest.param(True, 1, False, ALWAYS | {"manifold"}, marks=pytest.mark.long),
+        pytest.param(False, 4, True, ALWAYS | PLANE, marks=pytest.mark.long),
         (False, 1, False, ALWAYS),
     ],
 )
@@ -104,7 +105,7 @@ DIGITS = {
 }
 
 
-@pytest.mark.parametrize("family", DIGITS)
+@pytest.mark.parametrize("family", short("categorical", of=DIGITS))
 def test_codes_of_every_kind_are_drawn_for_digits(tmp_path, family):
     """With initial weights: `test_posteriors.py` trains every family on them."""
     latents, expected = DIGITS[family]
@@ -115,7 +116,7 @@ def test_codes_of_every_kind_are_drawn_for_digits(tmp_path, family):
     assert all(path.stat().st_size < 200_000 and is_png(path) for path in paths)
 
 
-@pytest.mark.parametrize("images", [True, False])
+@pytest.mark.parametrize("images", short(True, of=[True, False]))
 def test_positive_codes_are_decoded_at_quantiles_of_their_prior(tmp_path, images):
     model, codes, kl = untrained(tmp_path, images, posterior="gamma", latents=3)
     figure = decoded_figure(model, codes, kl)
@@ -167,7 +168,7 @@ def test_quantiles_are_the_priors_own(family):
     np.testing.assert_allclose(quantiles(model, p), expected, atol=atol, rtol=1e-4)
 
 
-@pytest.mark.parametrize("images", [True, False])
+@pytest.mark.parametrize("images", short(False, of=[True, False]))
 def test_pure_components_of_a_dirichlet_are_decoded(tmp_path, images):
     model, codes, kl = untrained(tmp_path, images, posterior="dirichlet", latents=4)
     assert f"KL {kl[0]:.2g} nats" in title(codes_figure(model, codes, kl, None, "Test"))
@@ -274,7 +275,7 @@ def test_the_axis_says_which_bound_it_is(bound, label):
 @pytest.mark.parametrize(
     ("objective", "value"),
     [
-        ("mcem", "complete-data log-likelihood"),
+        pytest.param("mcem", "complete-data log-likelihood", marks=pytest.mark.long),
         ("autoencoder", "reconstruction log-likelihood"),
         ("dreg", "importance-weighted bound (K = 5)"),
     ],

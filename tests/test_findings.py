@@ -12,25 +12,41 @@ from aevb.evaluation.history import read_history
 from aevb.evaluation.results import Tail
 from aevb.inference import Importance
 from eight_runs import CASES, judged, linked, trained, unrelated
+from short_suite import short
+
+# The others are trained in `make test-long`; every rule is tried at its threshold here.
+SHORT = ("healthy", "collapsed", "overfitted")
 
 
-@pytest.fixture(scope="session")
+class Once(dict):
+    """What a function gives for each name, found when it is first asked for."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def __missing__(self, name):
+        self[name] = self.function(name)
+        return self[name]
+
+
+@pytest.fixture(scope="module")
 def runs():
     """The run of each name."""
-    return {name: trained(name) for name in CASES}
+    return Once(trained)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def evaluations(runs):
     """The evaluation of each."""
-    return {name: judged(name, run) for name, run in runs.items()}
+    return Once(lambda name: judged(name, runs[name]))
 
 
 def kinds(evaluation):
     return [finding.kind for finding in evaluation.findings]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", short(*SHORT, of=CASES))
 def test_the_right_word_for_each_run(evaluations, name):
     """The first word is the right one, and no other is wrong; a run that is well gets none."""
     _, _, word, others = CASES[name]
@@ -157,6 +173,7 @@ def test_what_a_history_says():
     assert read_history(both).held_out == "validation"
 
 
+@pytest.mark.long
 def test_rows_that_were_trained_on_are_told_by_their_values(runs):
     """Also in another type; and 60 of 400 are too many, which a threshold of most of the rows let pass."""
     run, new = runs["healthy"], CASES["healthy"][0](340, 5)
@@ -181,9 +198,15 @@ def test_the_numbers_behind_it(evaluations):
     assert all(0 < e.bound_monte_carlo_error < 0.2 * e.bound.sampling_error for e in (healthy, collapsed))
 
 
-def test_json_holds_everything_and_nothing_that_is_no_number(evaluations, runs):
-    few = evaluate(runs["healthy"].model, linked(1, 3), n_samples=1)
-    for evaluation in (*evaluations.values(), few):
+@pytest.fixture
+def few(runs):
+    """The evaluation of one row by one sample."""
+    return evaluate(runs["healthy"].model, linked(1, 3), n_samples=1)
+
+
+def test_json_holds_everything_and_nothing_that_is_no_number(evaluations):
+    for name in SHORT:
+        evaluation = evaluations[name]
         results = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
         assert results["elbo"] == evaluation.bound.value
         assert results["log_p"] == evaluation.marginals[0].mean
@@ -191,6 +214,12 @@ def test_json_holds_everything_and_nothing_that_is_no_number(evaluations, runs):
         assert len(results["latents"]["information"]) == 2
         assert results["gaps"]["amortization"]["value"] == evaluation.gaps.amortization.value
         assert [f["kind"] for f in results["findings"]] == [f.kind for f in evaluation.findings]
+
+
+@pytest.mark.long
+def test_what_one_row_and_one_sample_cannot_tell_is_no_number(few):
+    results = json.loads(json.dumps(few.to_json(), allow_nan=False))
+    assert results["elbo"] == few.bound.value
     assert results["elbo_sampling_error"] is None
     assert results["log_p_monte_carlo_error"] is None
     assert any("overfitting" in line for line in few.not_checked)
@@ -213,6 +242,7 @@ def test_odd_rows_score_low(runs):
     assert scores.table().shape == (400, 4)
 
 
+@pytest.mark.long
 def test_a_second_look_tells_whether_failed_diagnostics_matter(runs):
     """On rows like those of training nothing moves; for rows far out an encoder's q is no proposal."""
     model = runs["healthy"].model

@@ -130,6 +130,11 @@ def test_persistent_chains_follow_a_density_that_changes_within_one_program():
     np.testing.assert_allclose(np.asarray(spread)[50:].mean(), np.asarray(scales)[50:].mean(), rtol=0.1)
 
 
+@jax.jit
+def diagnostics(draws):
+    return split_r_hat(draws), effective_draws(draws)
+
+
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_diagnostics_are_arvizs(shift):
     rng = np.random.default_rng(0)
@@ -137,7 +142,7 @@ def test_diagnostics_are_arvizs(shift):
     for t in range(1, 100):
         draws[:, t] = 0.6 * draws[:, t - 1] + rng.normal(size=(4, 2))
     draws[0] += shift
-    r_hat, effective = split_r_hat(jnp.asarray(draws)), effective_draws(jnp.asarray(draws))
+    r_hat, effective = diagnostics(jnp.asarray(draws))
     for latent in range(2):
         theirs = array_stats.rhat(draws[..., latent], chain_axis=0, draw_axis=1)
         assert float(r_hat[latent]) == pytest.approx(float(theirs), rel=1e-3)
@@ -155,6 +160,7 @@ def test_a_robust_variance():
     assert variance[2] == 1.0  # of what does not vary nothing is known
 
 
+@pytest.mark.long
 def test_blackjax_is_imported_by_those_who_sample_only():
     code = "import sys, aevb.hmc, aevb.inference; sys.exit('blackjax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

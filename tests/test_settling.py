@@ -14,6 +14,7 @@ from aevb.datasets.reading import READING_OPTIONS
 from aevb.models import LIKELIHOODS
 from aevb.recipe import Recipe
 from aevb.settling import STEPS, Facts, settle
+from short_suite import short
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 SMALL = {"latents": 1, "hidden": (4,)}
@@ -69,7 +70,9 @@ def test_what_is_set_stays():
     assert settle(Recipe(validation=0.25, patience=3), Facts(1000)).patience == 3
 
 
-@pytest.mark.parametrize("settings", [{}, {"steps": 9}, {"objective": "iwae"}, {"posterior": "bernoulli"}])
+@pytest.mark.parametrize(
+    "settings", short({}, of=[{}, {"steps": 9}, {"objective": "iwae"}, {"posterior": "bernoulli"}])
+)
 def test_settling_again_changes_nothing_also_from_a_file(settings):
     import tomllib
 

@@ -33,6 +33,7 @@ def test_zeros_and_ones_are_binary_in_every_type(dtype):
     assert set(np.unique(vae.sample(50))) == {0.0, 1.0}
 
 
+@pytest.mark.long
 def test_bytes_above_one_are_pixels():
     vae = small().fit((BINARY * np.uint8(200)).reshape(40, 2, 3))
     assert vae.bound_ == "cross-entropy bound"
@@ -93,6 +94,7 @@ class TestBeyondTheRange:
                 found = getattr(vae, method)(rows)
             np.testing.assert_array_equal(found, getattr(vae, method)(at_the_end))
 
+    @pytest.mark.long
     def test_count_so_too_among_rows_that_training_holds_out(self):
         with pytest.warns(UserWarning, match="these validation rows count as the nearest that it knows"):
             vae = small(likelihood="continuous-bernoulli", scale="minmax", validation=0.3).fit(REAL)
@@ -101,6 +103,7 @@ class TestBeyondTheRange:
     def test_are_not_what_rounding_makes_of_the_ends(self, vae):
         assert np.isfinite(vae.score_samples(REAL.astype(np.float32))).all()
 
+    @pytest.mark.long
     def test_are_missing_nothing(self, vae, rows):
         rows[2, 0] = np.nan
         with pytest.warns(UserWarning, match="the nearest that it knows"):
@@ -109,6 +112,7 @@ class TestBeyondTheRange:
         assert np.isfinite(filled).all()
 
 
+@pytest.mark.long
 def test_means_through_a_sigmoid_want_training_rows_between_0_and_1():
     with pytest.raises(InvalidDataError, match="gaussian-sigmoid"):
         small(likelihood="gaussian-sigmoid").fit(REAL)
@@ -133,6 +137,7 @@ def test_a_lambda_is_refused_before_training():
         small(hidden=aevb.Networks(encoder=eqx.nn.Lambda(lambda x: x))).fit(REAL)
 
 
+@pytest.mark.long
 def test_what_an_estimator_scores_and_trains_with_comes_back(tmp_path):
     network = eqx.nn.MLP(6, 3, 4, 1, key=jax.random.key(0))
     vae = small(hidden=aevb.Networks(encoder=network), n_importance_samples=7).fit(REAL)

@@ -29,22 +29,25 @@ from aevb.models import (
     LIKELIHOODS,
     AutoEncoder,
     BayesianDecoder,
+    Conditional,
     Constant,
     Decoder,
     Encoder,
     LatentVariableModel,
     Likelihood,
+    Posterior,
     Prior,
     RowTable,
     choose_prior,
     code_width,
 )
+from aevb.models.in_units import InUnits
 from aevb.models.structure import describe
 from aevb.networks import MLP, OverRows
 from aevb.objectives import Objective
 from aevb.preparation import Beyond, Preparation
 from aevb.recipe import CUSTOM, Recipe
-from aevb.selection import bound_name, build_objective
+from aevb.selection import bound_name, build_objective, family_posterior
 from aevb.settling import Facts, settle
 from aevb.specs import CONSTANT_RATE
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState
@@ -66,11 +69,30 @@ class Parts(eqx.Module):
         encoder_network: from the inputs of one row to features.
         decoder_network: from one code to features.
         likelihood: p(x|z) of a cell.
+        prior: p(z): called with a batch, it returns the distribution of one code.
+        model: called with the number of columns and a random key, it returns an autoencoder of rows in scaled units.
     """
 
     encoder_network: eqx.Module | None = None
     decoder_network: eqx.Module | None = None
     likelihood: Likelihood | None = None
+    prior: Conditional | None = None
+    model: Callable[..., AutoEncoder] | None = None
+
+    def named(self, recipe: Recipe) -> dict[str, str]:
+        """The settings that these objects take the place of.
+
+        Raises:
+            InvalidRecipeError: the recipe names an object that was not handed in.
+        """
+        given = {name: getattr(self, name) for name in ("likelihood", "prior", "model")}
+        for name, part in given.items():
+            if part is None and getattr(recipe, name) == CUSTOM:
+                raise InvalidRecipeError(
+                    f"{name} {CUSTOM!r} stands for an object of your own, which Python alone can hand in: "
+                    f"aevb.VAE({name}=...)"
+                )
+        return {name: CUSTOM for name, part in given.items() if part is not None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,11 +147,18 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
         InvalidRecipeError: settings that do not go with the data.
     """
     parts = parts or Parts()
-    for part in (parts.encoder_network, parts.decoder_network, parts.likelihood):
+    recipe = recipe.replaced(**parts.named(recipe))
+    own = None if parts.model is None else _own_model(parts.model, dataset, recipe)
+    for part in (parts.encoder_network, parts.decoder_network, parts.likelihood, parts.prior, own):
         describe(part, "the network", {})  # better refused now than when the trained model cannot be saved
-    likelihood = parts.likelihood or choose_likelihood(recipe, dataset)
-    name = likelihood.name if parts.likelihood is None else CUSTOM
-    facts = Facts(dataset.n_train, dataset.name in NAMES, name, likelihood.clip_norm)
+    likelihood = own.model.likelihood if own else parts.likelihood or choose_likelihood(recipe, dataset)
+    facts = Facts(
+        dataset.n_train,
+        dataset.name in NAMES,
+        likelihood.name,
+        likelihood.clip_norm,
+        _own_posterior(recipe, parts.prior, own),
+    )
     recipe = settle(recipe, facts)
     prepare, data = _prepare(recipe, dataset, likelihood)
     is_table = not facts.is_named and dataset.image_shape is None
@@ -139,7 +168,10 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
     is_normalized = recipe.scale.binarize != "none" or all(map(proper.holds_all, data.splits.values()))
     log_scale = jnp.asarray(prepare.scaling.log_scale, jnp.float32)
     _check_tails(recipe, parts.decoder_network)
-    autoencoder = build_autoencoder(recipe, likelihood, log_scale, parts)
+    if own is None:
+        autoencoder = build_autoencoder(recipe, likelihood, log_scale, parts)
+    else:
+        autoencoder = AutoEncoder(InUnits(own.model, Constant(log_scale)), own.encoder)
     if not recipe.has_encoder:
         autoencoder = _with_table(autoencoder, recipe, len(data.train), parts.encoder_network)
     objective = build_objective(recipe, autoencoder, len(data.train))
@@ -148,6 +180,40 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
         log_scale = prepare.scaling.log_scale if likelihood.is_density else 0.0
         plan = dataclasses.replace(plan, independent=_independent(data.train, likelihood, log_scale))
     return Assembly(autoencoder, objective, plan, data, prepare, recipe, is_normalized)
+
+
+def _own_model(build: Callable[..., AutoEncoder], dataset: Dataset, recipe: Recipe) -> AutoEncoder:
+    """The user's own model with its initial weights, tried on rows of this data set.
+
+    Raises:
+        InvalidRecipeError: it is no autoencoder, or of another number of columns.
+    """
+    n_features = dataset.x_train.shape[1]
+    built = build(n_features, key=jax.random.key(recipe.seed))
+    if not isinstance(built, AutoEncoder):
+        raise InvalidRecipeError(
+            f"model must return an aevb.models.AutoEncoder, called with {n_features} columns and key=; it returned a "
+            f"{type(built).__name__}"
+        )
+    if built.model.n_features != n_features:
+        raise InvalidRecipeError(
+            f"the data have {n_features} columns, and the model is one of {built.model.n_features}"
+        )
+    if not recipe.has_encoder:
+        raise InvalidRecipeError(
+            "a model of your own comes with its recognition model: leave recognition at amortized, and choose another "
+            "objective than mcem"
+        )
+    return built
+
+
+def _own_posterior(
+    recipe: Recipe, prior: Conditional | None, own: AutoEncoder | None
+) -> Callable[[], Posterior] | None:
+    """What gives q(z|x) of a row if a recipe's names do not."""
+    if own is not None:
+        return lambda: own.posterior(own.model.example())
+    return None if prior is None else lambda: family_posterior(recipe.posterior, prior, recipe.latents)
 
 
 def _independent(train: Float[np.ndarray, "rows features"], likelihood: Likelihood, log_scale: Any) -> float:
@@ -218,11 +284,6 @@ def _check_tails(recipe: Recipe, decoder_network: eqx.Module | None) -> None:
 
 def choose_likelihood(recipe: Recipe, dataset: Dataset) -> Likelihood:
     """The likelihood of a recipe; `auto` is Bernoulli for binary values and for images in [0, 1], else Gaussian."""
-    if recipe.likelihood == CUSTOM:
-        raise InvalidRecipeError(
-            f"likelihood {CUSTOM!r} stands for an object of your own, which Python alone can hand in: "
-            "aevb.VAE(likelihood=YourLikelihood())"
-        )
     if recipe.likelihood != "auto":
         return LIKELIHOODS[recipe.likelihood]
     x = dataset.x_train
@@ -257,8 +318,13 @@ def _build_autoencoder(
 ) -> AutoEncoder:
     n_features, n_latents = len(log_scale), recipe.latents
     family, n_categories, network = recipe.posterior.name, recipe.posterior.n_categories, recipe.network
-    prior = Prior(choose_prior(recipe.prior, family), n_latents, n_categories)
     width = code_width(family, n_latents, n_categories)
+    prior = parts.prior or Prior(choose_prior(recipe.prior, family), n_latents, n_categories)
+    if prior(None).event_shape != (width,):
+        raise InvalidRecipeError(
+            f"the prior is of codes of shape {prior(None).event_shape}, and the posterior {family} of {n_latents} "
+            f"latents is of ({width},)"
+        )
     keys = jax.random.split(key, 4)
     sees_mask = recipe.missing == "nan"
     n_inputs = likelihood.input_width(n_features) + sees_mask * n_features

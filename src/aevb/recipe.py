@@ -36,7 +36,6 @@ from aevb.specs import (
     Adam,
     AutoObjective,
     Categorical,
-    FamilyName,
     Names,
     ObjectiveSpec,
     OptimizerSpec,
@@ -47,6 +46,7 @@ from aevb.specs import (
     flat_settings,
     flattened,
     known,
+    known_family,
     nested,
     split_commas,
 )
@@ -69,6 +69,10 @@ def _no_image(value: Any) -> Any:
     return () if value == ["none"] else value
 
 
+def _known_prior(name: str) -> str:
+    return name if name == CUSTOM else known_family(name)
+
+
 def _known_likelihood(name: str) -> str:
     if name in ("auto", CUSTOM):
         return name
@@ -80,6 +84,7 @@ def _known_likelihood(name: str) -> str:
 Values = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 ImageShape = Annotated[tuple[Width, ...], BeforeValidator(_no_image), BeforeValidator(split_commas)]
 Encoding = Annotated[str, AfterValidator(check_encoding)]
+PriorName = Annotated[str, AfterValidator(_known_prior)]
 LikelihoodName = Annotated[str, AfterValidator(_known_likelihood)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -149,8 +154,12 @@ class Recipe(BaseModel):
         "gaussian. For grey images continuous-bernoulli is the normalized choice.",
     )
     posterior: Annotated[Posterior | Categorical, POSTERIORS] = Posterior()
-    prior: FamilyName = Field(
+    prior: PriorName = Field(
         "auto", description="Family of p(z); auto: the one that `aevb families` lists for the posterior."
+    )
+    model: Literal["vae", "custom"] = Field(
+        "vae",
+        description="vae, made of what is named here; custom stands for a model that Python code handed in.",
     )
     objective: Annotated[ObjectiveSpec, OBJECTIVES] = AutoObjective()
     # The training.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from aevb import specs
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.models import AmortizedPosterior, AutoEncoder, FamilyPrior, Model, Posterior, Prior, RowTable
+from aevb.models import AmortizedPosterior, AutoEncoder, Conditional, FamilyPrior, Model, Posterior, RowTable
 from aevb.objectives import (
     ELBO,
     SGVBA,
@@ -64,22 +64,32 @@ BASELINES: dict[str, Callable[[int, int], Baseline]] = {
 }
 
 
-def automatic_objective(posterior: specs.Posterior | specs.Categorical, prior: str, n_latents: int) -> str:
+def automatic_objective(posterior: Callable[[], Posterior]) -> str:
     """The name of the objective that `auto` stands for.
 
-    That is score-function with discrete codes, else sgvb-b where the divergence of the posterior from the prior has
-    a closed form, else sgvb-a.
+    That is score-function if a code is discrete, else sgvb-b if the divergence of the posterior from the prior has a
+    closed form, else sgvb-a.
+
+    Args:
+        posterior: gives q(z|x) of a row. It is traced, and its values are not computed.
     """
     found: list[str] = []
 
     def trace() -> None:
-        about = (n_latents, posterior.name, posterior.n_categories)
-        p = FamilyPrior(Prior(prior, n_latents, posterior.n_categories)(), 1)
-        q = AmortizedPosterior(RowTable(1, *about)(Batch(jnp.zeros((1, 1)))), p, posterior.name)
+        q = posterior()
         found.append("score-function" if not q.is_reparameterized else "sgvb-b" if q.closed else "sgvb-a")
 
     eqx.filter_eval_shape(trace)
     return found[0]
+
+
+def family_posterior(
+    posterior: specs.Posterior | specs.Categorical, prior: Conditional, n_latents: int
+) -> AmortizedPosterior:
+    """q(z|x) of a family for a row, with a prior to diverge from."""
+    table = RowTable(1, n_latents, posterior.name, posterior.n_categories)
+    p = FamilyPrior(prior(None), 1)
+    return AmortizedPosterior(table(Batch(jnp.zeros((1, 1)))), p, posterior.name)
 
 
 def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -> Objective:

@@ -7,11 +7,12 @@ steps that become smaller.
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
-from aevb.models import choose_prior
+from aevb.models import Posterior, Prior, choose_prior
 from aevb.recipe import Recipe
-from aevb.selection import automatic_objective
+from aevb.selection import automatic_objective, family_posterior
 from aevb.specs import CONSTANT_RATE, OBJECTIVES
 from aevb.training.optimizers import DEFAULT_CLIP_NORMS
 
@@ -37,12 +38,14 @@ class Facts:
         is_named: whether it is one of the data sets that aevb knows by name.
         likelihood: the name of the likelihood that was chosen for the data.
         clip_norm: the longest gradient that this likelihood asks for with a user's own data.
+        posterior: gives q(z|x) of a row, of a model or prior of the user's own.
     """
 
     n_rows: int
     is_named: bool = False
     likelihood: str = "gaussian"
     clip_norm: float = 0.0
+    posterior: Callable[[], Posterior] | None = None
 
 
 def settle(recipe: Recipe, facts: Facts) -> Recipe:
@@ -68,8 +71,13 @@ def _of_the_model(recipe: Recipe, facts: Facts) -> dict[str, Any]:
         ),
     }
     if recipe.objective.name == OBJECTIVES.default:
-        found["objective"] = automatic_objective(recipe.posterior, prior, recipe.latents)
+        found["objective"] = automatic_objective(facts.posterior or (lambda: _posterior(recipe, prior)))
     return found
+
+
+def _posterior(recipe: Recipe, prior: str) -> Posterior:
+    n_categories = recipe.posterior.n_categories
+    return family_posterior(recipe.posterior, Prior(prior, recipe.latents, n_categories), recipe.latents)
 
 
 def _of_the_budget(recipe: Recipe, facts: Facts) -> dict[str, Any]:

@@ -374,6 +374,7 @@ class TrainedModel:
         scaling, n = self.preparation.scaling, self.n_features
         weights = jax.tree.leaves(learned(self.autoencoder))
         names, shape = self.feature_names, self.image_shape
+        is_own = self.recipe.model == CUSTOM
         return [
             ("the scaling", len(scaling.loc) == len(scaling.scale) == n and min(scaling.scale) > 0),
             ("the scaling's numbers", bool(np.isfinite([*scaling.loc, *scaling.scale]).all())),
@@ -392,11 +393,18 @@ class TrainedModel:
             ),
             (
                 "what the encoder is given",
-                isinstance(encoder, RowSearch) or encoder.sees_mask == self.sees_missing,
+                is_own or isinstance(encoder, RowSearch) or encoder.sees_mask == self.sees_missing,
+            ),
+            (
+                "the posterior",
+                is_own or getattr(posterior, "family", None) == self.recipe.posterior.name,
+            ),
+            (
+                "the number of latents",
+                posterior.space.width == model.space.width
+                and (is_own or model.space.width == self._expected_width),
             ),
             ("the objective", type(self.recipe.objective) in BUILDERS),
-            ("the posterior", getattr(posterior, "family", None) == self.recipe.posterior.name),
-            ("the number of latents", posterior.space.width == model.space.width == self._expected_width),
             ("the feature names", names is None or len(names) == n),
             ("the image shape", shape is None or math.prod(shape) == n),
             ("the number of importance samples", self.importance_samples >= 1),

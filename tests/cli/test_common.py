@@ -27,15 +27,16 @@ def jax_settings():
 
 @pytest.mark.parametrize("keep", [0, 100])
 def test_a_truncated_program_in_the_cache_is_replaced(tmp_path, jax_settings, keep):
-    def program_of_this_test(x):
-        return x + 1.5
-
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
     cache_compilations()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
     def entry():
-        jax.clear_caches()
+        def program_of_this_test(
+            x,
+        ):  # another one each time, for JAX's memory, and the same one for its files
+            return x + 1.5
+
         assert jax.jit(program_of_this_test)(1.0) == 2.5
         [path] = tmp_path.glob("jit_program_of_this_test-*-cache")
         return path

@@ -74,6 +74,7 @@ def test_arrays_come_with_everything(table_run, holes, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), found["x"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["metropolis"])
 def test_chains_fill_in_too(table_run, holes, tmp_path, method):
     must("impute", table_run, holes[0], "--out", tmp_path / "x.npz", "--method", method, *SMALL)
@@ -166,6 +167,7 @@ def test_a_mask_from_a_file(digits_run, tmp_path):
     assert (np.isnan(np.load(tmp_path / "x.npz")["input"]) == each.astype(bool)).all()
 
 
+@pytest.mark.long
 def test_noise_is_taken_off_a_table(table_run, tmp_path):
     source, out = table_run.parent / "table.csv", tmp_path / "x.npz"
     options = ("--noise", "gaussian:2", "--mask", "random:0.3", "--n", 60, "--out", out, *SMALL)

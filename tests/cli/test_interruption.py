@@ -65,6 +65,7 @@ def assert_same(run, uninterrupted):
         assert (run / "model" / name).read_bytes() == (uninterrupted / "model" / name).read_bytes()
 
 
+@pytest.mark.long
 def test_kill_9_and_resume_end_as_the_run_that_was_not_stopped(tmp_path, compilation_cache, uninterrupted):
     run = tmp_path / "run"
     child = start_child(run, compilation_cache, n_lines=10)
@@ -80,15 +81,28 @@ def test_kill_9_and_resume_end_as_the_run_that_was_not_stopped(tmp_path, compila
     assert_same(run, uninterrupted)
 
 
-def test_sigterm_saves_and_resume_ends_the_same(tmp_path, compilation_cache, uninterrupted):
-    run = tmp_path / "run"
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory, compilation_cache):
+    """A run that SIGTERM ended, and what it said."""
+    run = tmp_path_factory.mktemp("ended") / "run"
     child = start_child(run, compilation_cache, n_lines=1)
     child.send_signal(signal.SIGTERM)
     message = child.communicate()[1].decode()
     assert child.returncode == 128 + signal.SIGTERM
+    return run, message
+
+
+def test_sigterm_saves(ended):
+    run, message = ended
     assert "--resume --out" in message
     assert json.loads((run / "summary.json").read_text())["status"] == "interrupted"
     assert (run / "model" / "model.json").exists()
+    assert (run / "checkpoint" / "state.safetensors").exists()
+
+
+@pytest.mark.long
+def test_resume_after_sigterm_ends_the_same(ended, uninterrupted):
+    run, _ = ended
     must("train", "--out", run, "--resume", "--quiet")
     assert_same(run, uninterrupted)
 

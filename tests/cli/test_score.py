@@ -73,6 +73,7 @@ def test_percentiles_are_among_held_out_rows_where_there_are_enough(digits_run, 
     assert "Of 300 rows 300 were held out for testing" in said
 
 
+@pytest.mark.long
 def test_the_methods_of_evaluate(table_run, tmp_path):
     data, out = table_run.parent / "table.csv", tmp_path / "scores.npz"
     must("score", table_run, data, "--out", out, "--method", "quadrature", "--reference", "none")
@@ -81,18 +82,30 @@ def test_the_methods_of_evaluate(table_run, tmp_path):
     np.testing.assert_allclose(np.load(out)["log_p"], exact, atol=0.05)
 
 
-def test_columns_of_yes_and_no_and_positive_densities_are_explained(tmp_path, without_figures):
-    """By train, evaluate and score alike; three normal columns a thousandth wide have 21 nats more than wide ones."""
+@pytest.fixture(scope="module")
+def smokers(tmp_path_factory):
+    """Three normal columns a thousandth wide, which have 21 nats more than wide ones, and one of yes and no; a run."""
+    folder = tmp_path_factory.mktemp("smokers")
     rng = np.random.default_rng(0)
     x = np.c_[0.001 * rng.normal(size=(60, 3)) + 5, rng.uniform(size=60) < 0.5]
-    np.savetxt(tmp_path / "x.csv", x, delimiter=",", header="a,b,c,smokes", comments="", fmt="%.6f")
-    run = tmp_path / "run"
-    said = must("train", tmp_path / "x.csv", "--out", run, *SMALL)
+    np.savetxt(folder / "x.csv", x, delimiter=",", header="a,b,c,smokes", comments="", fmt="%.6f")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aevb.figures.draw_figures", lambda *about: [])
+        return folder, must("train", folder / "x.csv", "--out", folder / "run", *SMALL)
+
+
+def test_columns_of_yes_and_no_and_positive_densities_are_explained(smokers):
+    folder, said = smokers
     assert "Values repeat in 'smokes' (2 values)" in said
-    said = must("score", run, tmp_path / "x.csv", "--out", tmp_path / "s.csv", "--samples", 50)
+    said = must("score", folder / "run", folder / "x.csv", "--out", folder / "s.csv", "--samples", 50)
     assert "Values repeat in 'smokes' (2 values)" in said
     assert "Above 0 is no mistake" in said
-    said = must("evaluate", run, tmp_path / "x.csv", "--samples", 50)
+
+
+@pytest.mark.long
+def test_an_evaluation_explains_them_too(smokers):
+    folder, _ = smokers
+    said = must("evaluate", folder / "run", folder / "x.csv", "--samples", 50)
     assert "Repeated values. Columns whose values repeat have a density: 'smokes' (2 values)" in " ".join(
         said.split()
     )

@@ -66,10 +66,10 @@ def test_quiet_is_quiet(tmp_path):
 
 @pytest.mark.usefixtures("without_figures")
 def test_a_recipe_file_and_options_over_it(tmp_path):
-    (tmp_path / "mine.toml").write_text('data = "digits"\nlatents = 3\nhidden = [8, 4]\nepochs = 7\n')
+    (tmp_path / "mine.toml").write_text('data = "digits"\nlatents = 2\nhidden = [8]\nepochs = 7\n')
     must("train", "--config", tmp_path / "mine.toml", "--epochs", 1, "--out", tmp_path / "run", "-q")
     recipe = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
-    assert (recipe["latents"], recipe["hidden"], recipe["epochs"]) == (3, [8, 4], 1)
+    assert (recipe["latents"], recipe["hidden"], recipe["epochs"]) == (2, [8], 1)
 
 
 @pytest.mark.usefixtures("without_figures")

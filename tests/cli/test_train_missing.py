@@ -32,30 +32,6 @@ def test_a_run_on_rows_that_lack_values(tmp_path):
     assert [record["epoch"] for record in records(run)] == [1, 2, 3]
     must("encode", run, path, "--out", tmp_path / "z.npy")
     assert np.isfinite(np.load(tmp_path / "z.npy")).all()
-    said = must(
-        *(
-            "complete",
-            run,
-            path,
-            "--mask",
-            "random:0.3",
-            "--seed",
-            1,
-            "--n",
-            60,
-            "--out",
-            tmp_path / "x.npz",
-            "--samples",
-            20,
-        )
-    )
-    found = np.load(tmp_path / "x.npz")
-    gaps, hidden = np.isnan(found["truth"]), np.isnan(found["input"])
-    np.testing.assert_array_equal(gaps, holes)
-    assert hidden[gaps].all()
-    judged = hidden & ~gaps  # what is missing stays unknown, and judges nobody
-    assert f"{judged.sum()} hidden" in said
-    assert f"{np.sqrt(np.mean((found['x'] - found['truth'])[judged] ** 2)):.4f}" in said
 
 
 @pytest.mark.usefixtures("without_figures")

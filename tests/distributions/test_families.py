@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from aevb.distributions import FAMILIES
 from family_table import TABLE, compiled
+from short_suite import short
 
 # Families of vectors have rows in tests of their own.
 ELSEWHERE = {"elliptical": "test_elliptical.py", "dirichlet": "test_dirichlet.py"}
@@ -44,6 +45,8 @@ PROBABILITIES = np.array([1e-6, 1e-3, 0.05, 0.25, 0.499, 0.5, 0.75, 0.95, 0.999,
 ENDS = np.array([0.0, 1.0])
 N_DRAWS, N_GRADIENTS = 3000, 50
 FALSE_ALARM = 1e-6  # over the whole table
+# Of those made of gamma variates, whose programs are large, one is in every run of the tests.
+QUICK = sorted(set(TABLE) - {"beta", "chi-squared", "f", "student-t"})
 
 
 def test_every_family_is_in_a_table():
@@ -92,7 +95,7 @@ def computed(name):
     return x, values, slopes
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", short(*QUICK, of=TABLE))
 def test_densities_and_distribution_functions_are_scipys(name):
     row = TABLE[name]
     reference = row.scipy(**row.parameters)
@@ -108,7 +111,7 @@ def test_densities_and_distribution_functions_are_scipys(name):
     np.testing.assert_allclose(values["ends"], reference.ppf(ENDS[:, None]) * np.ones(x.shape[1]), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", short(*QUICK, of=TABLE))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_moments_entropy_and_the_point_that_stands_for_a_distribution_are_scipys(name):
     row = TABLE[name]
@@ -124,7 +127,7 @@ def test_moments_entropy_and_the_point_that_stands_for_a_distribution_are_scipys
     np.testing.assert_allclose(entropy, reference.entropy(), rtol=row.rtol, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", short(*QUICK, of=TABLE))
 def test_samples_follow_the_law(name):
     """By Kolmogorov-Smirnov, each setting; the false-alarm rate is 1e-6 over the whole table."""
     row = TABLE[name]
@@ -153,7 +156,8 @@ def finite_difference(name, parameter, function):
     return np.where(side == 0, central, side * one_sided) / reach
 
 
-SLOPES = [(name, parameter) for name, row in TABLE.items() for parameter in row.settings]
+ALL_SLOPES = [(name, parameter) for name, row in TABLE.items() for parameter in row.settings]
+SLOPES = short(*(slope for slope in ALL_SLOPES if slope[0] in QUICK), of=ALL_SLOPES)
 
 
 @pytest.mark.parametrize(("name", "parameter"), SLOPES)
@@ -219,8 +223,11 @@ FUNCTIONS = {
 }
 
 
+UNCERTAIN = [(name, p) for name in FUNCTIONS for p in TABLE[name].uncertain]
+
+
 @pytest.mark.parametrize(
-    ("name", "parameter"), [(name, p) for name in FUNCTIONS for p in TABLE[name].uncertain]
+    ("name", "parameter"), short(*(case for case in UNCERTAIN if case[0] in QUICK), of=UNCERTAIN)
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_gradients_of_expectations(name, parameter, assert_jointly_normal):

@@ -157,6 +157,7 @@ class TestHistory:
         assert [record["epoch"] for record in loaded.history_] == [1, 2, 3, 4, 5]
         assert loaded.history_[-1]["samples_seen"] == 300
 
+    @pytest.mark.long
     def test_of_a_run_is_that_of_its_folder(self, tmp_path):
         write_table(tmp_path / "table.csv")
         options = ("--label", "kind", "--latents", 1, "--hidden", 2, "--epochs", 2, "--out", tmp_path / "run")

@@ -82,6 +82,7 @@ def test_a_round_trip_changes_no_bit(vae, tmp_path):
         aevb.load(tmp_path / "model")
 
 
+@pytest.mark.long
 def test_pieces_and_frames():
     frame = pd.DataFrame(X, columns=list("abcd"))
     frame["a"] = frame["a"].round().astype("Int64")  # missing values of pandas' own
@@ -106,6 +107,7 @@ class Wide(eqx.Module):
         return self.layer(x)
 
 
+@pytest.mark.long
 def test_a_network_of_the_user_s_is_given_values_and_mask():
     vae = VAE(**SMALL | {"missing": "nan", "hidden": Networks(encoder=Wide(8))}).fit(X)
     assert np.isfinite(vae.elbo(X)).all()
@@ -127,6 +129,7 @@ def test_what_cannot_be_used_is_named(settings, x, fragment):
         VAE(**SMALL | settings).fit(x)
 
 
+@pytest.mark.long
 def test_a_model_of_complete_rows_refuses_nan_but_for_imputing():
     vae = VAE(**SMALL).fit(COMPLETE)
     with pytest.raises(InvalidDataError, match="missing value"):

@@ -91,6 +91,7 @@ def test_training_rows_as_the_reference_are_said_to_flatter():
         detector._warn_of_reference(3)
 
 
+@pytest.mark.long
 def test_of_a_row_without_any_value_nothing_is_said():
     rows = np.where(np.random.default_rng(0).uniform(size=(200, 2)) < 0.2, np.nan, FRAME[:200])
     detector = VAEOutlierDetector(VAE(**SMALL.get_params() | {"missing": "nan"})).fit(

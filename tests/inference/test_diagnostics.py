@@ -138,7 +138,10 @@ def test_one_row_and_one_draw(oracle, encoder, x):
     assert d.most_information == 0
 
 
-@pytest.mark.parametrize(("family", "columns", "width"), [("categorical", 2, 6), ("dirichlet", 1, 3)])
+@pytest.mark.parametrize(
+    ("family", "columns", "width"),
+    [("categorical", 2, 6), pytest.param("dirichlet", 1, 3, marks=pytest.mark.long)],
+)
 def test_codes_that_hang_together(family, columns, width):
     """One entry for each categorical latent, one for all of a Dirichlet; parts sum to the divergence."""
     n_latents = 3 if family == "dirichlet" else 2

@@ -140,6 +140,7 @@ def test_the_curve_rises_from_the_bound_to_log_p(oracle, x, assert_jointly_norma
     assert -5 * error[2] < mean[2] < mean[0] / 20
 
 
+@pytest.mark.long
 def test_errors_cover_as_often_as_they_should(oracle, imperfect, x):
     """95% intervals over 200 repeats of 16 rows: 3,200 draws have an error of 0.4%, and 5 of these are 2%."""
     x = x[:BLOCK_ROWS]

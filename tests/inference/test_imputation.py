@@ -1,5 +1,7 @@
 """Missing values against what they are given the others, which is known for linear-Gaussian and tiny models."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ from aevb.inference.weighted_imputation import BLOCK_SAMPLES
 from aevb.inference.weighted_sums import Sums
 from aevb.models.noise import BitFlips, GaussianNoise
 from oracles import LinearGaussian, tiny
+from short_suite import short
 
 KEY = jax.random.key(0)
 N_CHAINS = 12
@@ -25,6 +28,7 @@ METHODS = {
     "pseudo-gibbs": PseudoGibbs(300, 50, N_CHAINS),
     "metropolis": MetropolisWithinGibbs(300, 50, N_CHAINS),
 }
+SHORT = ("importance", "metropolis")
 N_DRAWS = 100
 
 
@@ -87,29 +91,30 @@ def x(oracle):
 
 @pytest.fixture(scope="module")
 def found(oracle, x):
+    """What each method finds, when it is first asked for."""
     autoencoder = oracle.autoencoder()
-    return {name: impute(autoencoder, x, method, N_DRAWS) for name, method in METHODS.items()}
+    return functools.cache(lambda name: impute(autoencoder, x, METHODS[name], N_DRAWS))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", short(*SHORT, of=METHODS))
 def test_is_right_within_its_stated_error(found, oracle, x, name, assert_jointly_normal):
-    z, ratios = scores(found[name], oracle, x)
+    z, ratios = scores(found(name), oracle, x)
     assert len(z) > 25
     assert_jointly_normal(z)
     np.testing.assert_allclose(ratios, 1, atol=0.1)
 
 
-@pytest.mark.parametrize("name", ["pseudo-gibbs", "metropolis"])
+@pytest.mark.parametrize("name", short("metropolis", of=["pseudo-gibbs", "metropolis"]))
 def test_chains_that_agree_are_reliable_and_their_sds_within_their_errors(found, oracle, x, name):
-    it = found[name]
+    it = found(name)
     assert it.reliable.all()
     z = [score for row, score in enumerate(sd_scores(it, oracle, x)) if np.isnan(x[row]).any()]
     assert np.mean(np.abs(z) < t.ppf(0.975, N_CHAINS - 1)) > 0.8
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", short(*SHORT, of=METHODS))
 def test_what_was_observed_comes_back_bit_for_bit(found, x, name):
-    known, it = ~np.isnan(x), found[name]
+    known, it = ~np.isnan(x), found(name)
     assert it.draws.shape == (N_DRAWS, *x.shape)
     for rows in (it.mean, *it.draws[:5]):
         assert rows[known].tobytes() == x[known].tobytes()
@@ -122,19 +127,20 @@ def test_what_was_observed_comes_back_bit_for_bit(found, x, name):
         assert np.isfinite(np.delete(values, 1)).all()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", short(*SHORT, of=METHODS))
 def test_draws_are_of_a_rows_missing_values_together(found, oracle, x, name):
     """Means and covariances of the draws, in units of how far they vary; draws of a chain hang together a little."""
     for i in (0, *np.flatnonzero(np.isnan(x).sum(1) >= 2)[1:8]):
         cells = np.isnan(x[i])
         mean, covariance = exact(oracle, x[i].astype(float))
         root = np.linalg.cholesky(covariance[np.ix_(cells, cells)])
-        white = np.linalg.solve(root, (found[name].draws[:, i, cells] - mean[cells]).T)
+        white = np.linalg.solve(root, (found(name).draws[:, i, cells] - mean[cells]).T)
         # Of 8 rows, 3 methods and about 10 numbers: false alarm 1e-6 at 6 standard errors, were draws independent.
         np.testing.assert_allclose(white.mean(1), 0, atol=6 / np.sqrt(N_DRAWS))
         np.testing.assert_allclose(np.cov(white), np.eye(cells.sum()), atol=6 * np.sqrt(2 / N_DRAWS))
 
 
+@pytest.mark.long
 def test_only_metropolis_makes_up_for_an_imperfect_encoder(oracle, x, assert_jointly_normal):
     imperfect = oracle.autoencoder(oracle.imperfect_encoder(shift=0.3, stretch=0.6))
     right, _ = scores(impute(imperfect, x, METHODS["metropolis"], N_DRAWS), oracle, x)
@@ -146,7 +152,7 @@ def test_only_metropolis_makes_up_for_an_imperfect_encoder(oracle, x, assert_joi
     assert np.nanmax(accepted) < 1
 
 
-@pytest.mark.parametrize("name", ["importance", "metropolis"])
+@pytest.mark.parametrize("name", short("importance", of=["importance", "metropolis"]))
 def test_noise_is_taken_off_what_was_observed(oracle, x, name, assert_jointly_normal):
     sd = np.array([0.5, 1.0, 0.2, 2.0])
     it = impute(oracle.autoencoder(), x, METHODS[name], N_DRAWS, GaussianNoise(sd))
@@ -184,7 +190,7 @@ def binary():
     autoencoder = eqx.tree_at(decoder, autoencoder, tuple(4 * w for w in decoder(autoencoder)))
     rng = np.random.default_rng(0)
     model = autoencoder.model
-    _, truth = model.simulate(jax.random.key(5), Batch(jnp.zeros((400, 5))))
+    _, truth = model.simulate(jax.random.key(5), Batch(jnp.zeros((128, 5))))
     truth = np.asarray(truth.x)
     missing = rng.random(truth.shape) < 0.4
     missing[:2] = [[True], [False]]
@@ -218,6 +224,7 @@ def test_flipped_bits_against_quadrature(binary):
     assert np.mean((it.mean - truth[:64]) ** 2) < np.nanmean((y - truth[:64]) ** 2)
 
 
+@pytest.mark.long
 def test_intervals_cover_as_often_as_they_should(oracle):
     """One hidden value in each of 600 rows of the model's own: 90% intervals, by the mean and by draws."""
     truth = oracle.sample(600, seed=3)
@@ -231,10 +238,10 @@ def test_intervals_cover_as_often_as_they_should(oracle):
         assert binom.ppf(1e-6, 600, 0.9) <= covered.sum() <= binom.ppf(1 - 1e-6, 600, 0.9)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", short("importance", of=METHODS))
 def test_a_row_depends_on_the_key_and_itself_alone(found, oracle, x, name):
     order = np.random.default_rng(1).permutation(len(x))
-    autoencoder, whole = oracle.autoencoder(), found[name]
+    autoencoder, whole = oracle.autoencoder(), found(name)
     shuffled = impute(autoencoder, x[order], METHODS[name], N_DRAWS)
     alone = impute(autoencoder, x[7:8], METHODS[name], N_DRAWS)
     for field in ("mean", "sd", "monte_carlo_error"):
@@ -275,7 +282,9 @@ def test_sums_in_two_blocks_are_those_of_one():
     assert sums.effective == pytest.approx(1 / np.sum(w**2), rel=1e-5)
 
 
-@pytest.mark.parametrize("k", [1, BLOCK_SAMPLES - 1, BLOCK_SAMPLES, 2 * BLOCK_SAMPLES + 27])
+@pytest.mark.parametrize(
+    "k", short(2 * BLOCK_SAMPLES + 27, of=[1, BLOCK_SAMPLES - 1, BLOCK_SAMPLES, 2 * BLOCK_SAMPLES + 27])
+)
 def test_every_number_of_samples_counts(oracle, k):
     """Of a row with nothing observed, draws of the prior all have the same weight."""
     x = np.full((1, 4), np.nan, np.float32)
@@ -284,6 +293,7 @@ def test_every_number_of_samples_counts(oracle, k):
     assert it.diagnostics["samples"] == k
 
 
+@pytest.mark.long
 def test_reliable_rows_are_within_two_stated_errors(oracle, x):
     """In 95% of cells, by mean and by standard deviation; one cell of each row and seed."""
     autoencoder, method, rows = oracle.autoencoder(), ImportanceImputation(), np.isnan(x).any(axis=1)

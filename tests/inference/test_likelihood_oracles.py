@@ -50,12 +50,14 @@ def assert_log_p(autoencoder, x, expected):
     np.testing.assert_array_less(np.abs(sampled.log_p - expected), 6 * error)
 
 
+@pytest.mark.long
 def test_poisson_rates_that_are_gamma_make_a_negative_binomial():
     autoencoder = with_slopes(model("gamma", LIKELIHOODS["poisson"], jnp.log, 1), log_rate=([1.0], [0.0]))
     x = np.array([[0.0], [1.0], [4.0]])
     assert_log_p(autoencoder, x, stats.nbinom(1, 0.5).logpmf(x[:, 0]))
 
 
+@pytest.mark.long
 def test_bernoulli_means_that_are_beta_make_a_beta_binomial():
     def logit(z):
         return jnp.log(z) - jnp.log1p(-z)
@@ -116,10 +118,8 @@ def _beta(x, mean, total):
     return stats.beta(total * mean, total * (1 - mean)).logpdf(x)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n if n in ("negative-binomial", "gamma") else pytest.param(n, marks=pytest.mark.long) for n in CASES],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", CASES)
 def test_gaussian_codes(name):
     heads, rows, log_p = CASES[name]
     autoencoder = model("gaussian", LIKELIHOODS[name], None, 2)

@@ -12,6 +12,7 @@ from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
 from aevb.inference import HMC, PosteriorSamples, Refined, posterior
 from oracles import LinearGaussian
+from short_suite import short
 
 MODULE = importlib.import_module("aevb.inference.posteriors")
 KEY = jax.random.key(0)
@@ -66,7 +67,7 @@ def rank_statistic(autoencoder, model, method, n=800, n_classes=8):
     return np.sum((counts - n / n_classes) ** 2, axis=1) / (n / n_classes)
 
 
-@pytest.mark.parametrize("method", ["amortized", "refined"])
+@pytest.mark.parametrize("method", short("amortized", of=["amortized", "refined"]))
 def test_calibration_on_simulated_rows(method):
     """Where the family holds the posterior: an exact encoder's q, and the refined one of an encoder that is off, have
     uniform ranks; q of that encoder itself has not. False alarm 1e-6 for each of two latents."""

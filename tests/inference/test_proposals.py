@@ -60,6 +60,7 @@ def test_draws_have_the_density_that_is_said(family):
     assert kstest(draws, lambda at: np.interp(at, z, cumulated)).pvalue > 1e-6
 
 
+@pytest.mark.long
 def test_no_part_is_wider_than_the_prior():
     """A q that is the prior stays as it is, so that latents that are not used cost nothing."""
     oracle = LinearGaussian(np.zeros((3, 2)), np.zeros(3), np.zeros(3))

@@ -26,6 +26,7 @@ from aevb.models import (
 )
 from aevb.networks import MLP
 from oracles import LinearGaussian, tiny, with_head, with_log_variance, with_weights
+from short_suite import short
 
 KEY = jax.random.key(0)
 
@@ -65,7 +66,7 @@ def log_mass(x, logits):
     return np.sum(x * log_expit(logits) + (1 - x) * log_expit(-logits), axis=-1)
 
 
-@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("k", short(2, of=[1, 2, 3]))
 def test_linear_gaussian_models(k):
     oracle = LinearGaussian.random(4, k)
     x = oracle.sample(3)
@@ -114,6 +115,7 @@ def absolute_value(noise):
     return eqx.tree_at(lambda a: a.model.decoder, autoencoder, decoder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("noise", [0.5, 0.02])
 def test_both_modes_of_a_posterior_are_found(noise):
     """p(x) = 2 N(x; 0, 1 + s^2) P(z > 0), z ~ N(x / (1 + s^2), s^2 / (1 + s^2)): modes up to 150 widths apart."""

@@ -64,6 +64,7 @@ def test_reaches_the_best_bound_of_the_family(oracle, x, imperfect):
     assert np.max(loss) < 0.1
 
 
+@pytest.mark.long
 def test_no_row_keeps_the_start_where_a_third_of_a_nat_is_to_be_had(oracle):
     """Judged by 32 draws, 7 of these 300 did."""
     x, (a, c, log_v) = oracle.sample(300), best_encoder(oracle)

@@ -64,6 +64,7 @@ def test_draws_are_the_exact_posteriors(autoencoder):
     assert np.all(np.abs(samples.acceptance - 0.9) < 0.07)
 
 
+@pytest.mark.long
 def test_simulated_codes_are_as_the_draws():
     """The rank of the code that a row was drawn from, among draws given the row, is uniform (Talts et al. 2018).
 

@@ -11,6 +11,7 @@ from aevb.distributions import FAMILIES
 from aevb.models import AmortizedPosterior, Encoder, FamilyPrior, Prior, choose_prior, code_width
 from aevb.models.heads import HEADS, head
 from aevb.networks import MLP
+from short_suite import short
 
 N_LATENTS, N_CATEGORIES, N_ROWS, N_FEATURES = 3, 4, 5, 6
 FEATURES = np.random.default_rng(0).normal(size=(N_ROWS, 64)).astype(np.float32)
@@ -27,7 +28,7 @@ def test_every_family_has_a_head():
     assert set(HEADS) | {"categorical"} == set(FAMILIES)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", short(*(set(FAMILIES) - {"elliptical"}), of=FAMILIES))
 def test_an_encoder_gives_the_family_over_codes(family):
     encoder = Encoder(
         MLP(N_FEATURES, (4,), key=jax.random.key(0)),
@@ -48,8 +49,8 @@ def test_an_encoder_gives_the_family_over_codes(family):
     assert np.all(np.isfinite(prior().log_prob(z)))
 
 
-@pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("scale", short(1e4, of=[0.0, 1.0, 1e4]))
+@pytest.mark.parametrize("family", short(*(set(FAMILIES) - {"elliptical"}), of=FAMILIES))
 def test_samples_densities_and_gradients_are_finite_whatever_a_network_gives(family, scale):
     def log_prob(features):
         q = head(family, N_CATEGORIES).build(*features)

@@ -55,12 +55,16 @@ def test_what_it_does_not_know_is_impossible(vae):
     assert np.isfinite(scores[[0, 2]]).all()
 
 
-def test_it_imputes_and_comes_back_with_its_class(vae, tmp_path):
+@pytest.mark.long
+def test_it_imputes(vae):
     rows = X[:4].astype(float)
     rows[:, 1] = np.nan
     filled = vae.impute(rows, random_state=0)
     assert np.isfinite(filled).all()
     np.testing.assert_array_equal(filled[:, [0, 2]], rows[:, [0, 2]])
+
+
+def test_it_comes_back_with_its_class(vae, tmp_path):
     vae.save(tmp_path / "model")
     with pytest.raises(InvalidModelFileError, match="Geometric"):
         aevb.load(tmp_path / "model")

@@ -144,6 +144,7 @@ def test_what_needs_an_encoder_is_refused(vae):
         vae.impute(np.where(REAL > 1, np.nan, REAL), method="metropolis")
 
 
+@pytest.mark.long
 def test_the_search_works_in_double_precision_too():
     """As quadrature computes: numbers of steps and counters of loops must have one type."""
     searching = for_use(AutoEncoder(ORACLE.autoencoder().model, RowTable(7, ORACLE.k)), seed=0)

@@ -35,6 +35,7 @@ from objectives.gradients import (
     gradient_draws,
 )
 from oracles import LinearGaussian, linear_gaussian_elbo, linear_gaussian_evidence, tiny
+from short_suite import short
 
 N_DRAWS = 50_000
 N_REPEATS = 150
@@ -96,7 +97,7 @@ def closed_form():
     return exact_gradient(value, LINEAR.model, LINEAR.encoder)
 
 
-@pytest.mark.parametrize("name", OF_THE_BOUND)
+@pytest.mark.parametrize("name", short("sgvb-a", "stl", "score-leave-one-out", of=OF_THE_BOUND))
 def test_on_a_linear_gaussian_model_no_bias_is_found(name, closed_form):
     build, decoder, encoder = OF_THE_BOUND[name]
     draws = gradient_draws(build(), LINEAR.model, LINEAR.encoder, BATCH, N_DRAWS)
@@ -156,7 +157,7 @@ BY_QUADRATURE = {
 }
 
 
-@pytest.mark.parametrize("name", BY_QUADRATURE)
+@pytest.mark.parametrize("name", short("iwae", "dreg", "renyi-0.5", of=BY_QUADRATURE))
 def test_by_quadrature_no_bias_is_found(name, by_quadrature):
     objective, combination = BY_QUADRATURE[name]
     assert not objective.is_biased
@@ -166,6 +167,7 @@ def test_by_quadrature_no_bias_is_found(name, by_quadrature):
     assert_unbiased(draws["encoder"], exact["encoder"], 0.08)
 
 
+@pytest.mark.long
 def test_sticking_the_landing_with_several_draws_is_biased_in_the_encoder_only(by_quadrature):
     objective = ImportanceWeighted(2, "stl")
     assert objective.is_biased
@@ -177,6 +179,7 @@ def test_sticking_the_landing_with_several_draws_is_biased_in_the_encoder_only(b
     assert found.bias > 0.3  # 0.44 of the gradient's length
 
 
+@pytest.mark.long
 def test_at_the_exact_posterior_the_decoder_ascends_the_evidence():
     """There w is p(x) whatever z, so the bound is the evidence for every K, and its gradient is closed."""
     autoencoder = ORACLE.autoencoder()

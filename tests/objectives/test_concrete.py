@@ -10,12 +10,15 @@ from aevb.objectives import Concrete
 from conftest import FALSE_ALARM
 from objectives.discrete import Discrete
 from objectives.gradients import BiasTest, assert_unbiased, compiled, exact_gradient, gradient_draws
+from short_suite import short
 
 BERNOULLI, CATEGORICAL = Discrete(3, 2), Discrete(2, 3)
 N_DRAWS = 50_000
 
 
-@pytest.mark.parametrize("case", [BERNOULLI, CATEGORICAL], ids=["bernoulli", "categorical"])
+@pytest.mark.parametrize(
+    "case", short(CATEGORICAL, of=[BERNOULLI, CATEGORICAL]), ids=["bernoulli", "categorical"]
+)
 def test_its_value_is_the_bound_of_discrete_codes(case, assert_jointly_normal):
     posterior = case.posterior(case.model, case.encoder, case.batch)
 
@@ -57,6 +60,7 @@ def test_its_gradient_is_that_of_the_relaxed_objective():
     assert_unbiased(draws["encoder"], exact["encoder"], 0.02)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", [BERNOULLI, CATEGORICAL], ids=["bernoulli", "categorical"])
 def test_its_bias_is_found_and_falls_with_the_temperature(case):
     exact = exact_gradient(lambda *parts: jnp.mean(case.elbo(*parts)), case.model, case.encoder)

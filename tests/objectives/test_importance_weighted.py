@@ -101,6 +101,7 @@ def test_in_the_same_noise_k_1_is_the_evidence_lower_bound():
     assert_same(stl, elbo, parts=["model"])
 
 
+@pytest.mark.long
 def test_in_the_same_noise_gradients_of_one_bound_differ_in_the_encoder_only():
     elbo, at_1, plain, at_0, dreg, stl = evaluate(
         *(CURVED, BATCH, SGVBA(4), Renyi(1.0, 4), ImportanceWeighted(4), Renyi(0.0, 4)),
@@ -145,6 +146,7 @@ def test_dreg_weighs_each_draws_path_by_its_squared_weight():
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.long
 def test_dreg_costs_no_second_pass():
     """Of plain arithmetic, as the compiler counts it; a second forward pass would add a third."""
     autoencoder = tiny("bernoulli", d=30, k=5, hidden=(40,))

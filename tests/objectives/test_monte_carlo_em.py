@@ -14,6 +14,7 @@ from aevb.models import AutoEncoder, LatentVariableModel, Prior, RowTable
 from aevb.objectives import SGVBA, MaximumAPosteriori, MonteCarloEM
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState, train
 from oracles import LinearGaussian, tiny
+from short_suite import short
 
 KEY = jax.random.key(0)
 
@@ -67,6 +68,7 @@ def test_equal_rows_do_not_share_their_noise():
     assert np.any(moved.chains.value[0] != moved.chains.value[1])
 
 
+@pytest.mark.long
 def test_reaches_the_optimum_of_a_linear_gaussian_model():
     """Two latents and a posterior whose covariance is full; the best likelihood is that of probabilistic PCA."""
     oracle = LinearGaussian.random(5, 2, seed=3)
@@ -88,7 +90,7 @@ def test_reaches_the_optimum_of_a_linear_gaussian_model():
     assert best / len(x) - np.mean(learned_model.log_marginal(x)) == pytest.approx(0.0, abs=0.005)
 
 
-@pytest.mark.parametrize("n_updates", [1, 5])
+@pytest.mark.parametrize("n_updates", short(5, of=[1, 5]))
 def test_weights_take_as_many_steps_on_a_minibatch_as_asked_for(n_updates):
     start, optimizer = tiny(), Optimizer("adam", 1e-2)
     em = MonteCarloEM(start.model, 20, key=KEY, n_updates=n_updates)
@@ -98,6 +100,7 @@ def test_weights_take_as_many_steps_on_a_minibatch_as_asked_for(n_updates):
     assert int(optax.tree_utils.tree_get(state.optimizer_state, "count")) == 3 * n_updates
 
 
+@pytest.mark.long
 def test_codes_of_a_bounded_family_stay_inside():
     model = tiny().model
     model = LatentVariableModel(Prior("beta", 2), model.decoder, model.log_scale)

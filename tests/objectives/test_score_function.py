@@ -21,6 +21,7 @@ from aevb.objectives import (
 from objectives.discrete import Discrete
 from objectives.gradients import assert_unbiased, compiled, exact_gradient, gradient_draws
 from oracles import LinearGaussian, same_bits, tiny
+from short_suite import short
 
 N_DRAWS = 50_000
 BERNOULLI, CATEGORICAL = Discrete(3, 2), Discrete(2, 3)
@@ -48,7 +49,9 @@ def exact():
 
 
 @pytest.mark.parametrize(
-    ("case", "name"), CASES, ids=[f"{case.shape[1]} categories, {name}" for case, name in CASES]
+    ("case", "name"),
+    short(*CASES[-2:], of=CASES),
+    ids=[f"{case.shape[1]} categories, {name}" for case, name in CASES],
 )
 def test_over_all_discrete_codes_no_bias_is_found(case, name, exact):
     """As in test_bias.py; a bias of 6% of the decoder's gradient and 20% of the encoder's would be found."""
@@ -76,6 +79,7 @@ def test_its_value_is_that_of_the_pathwise_estimator_in_the_same_noise():
     assert not np.allclose(score.surrogate, path.surrogate)
 
 
+@pytest.mark.long
 def test_its_variance_is_orders_of_magnitude_above_the_pathwise_one():
     oracle = LinearGaussian.random(30, 4, orthogonal=True)
     autoencoder = oracle.autoencoder(oracle.imperfect_encoder())
@@ -154,6 +158,7 @@ def trained(objective, n_steps, autoencoder, batch):
     return train(objective)
 
 
+@pytest.mark.long
 def test_a_learned_baseline_lowers_the_variance_more_than_a_running_mean():
     autoencoder, batch = tiny(), Batch(jnp.asarray(X))
     learned = trained(ScoreFunction(1, learned_baseline(5)), 300, autoencoder, batch)

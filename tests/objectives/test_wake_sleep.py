@@ -16,6 +16,7 @@ from aevb.objectives import SGVBA, MaximumAPosteriori, WakeSleep
 from aevb.objectives.map import log_normal_prior
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState, train
 from oracles import LinearGaussian, tiny
+from short_suite import short
 
 KEY = jax.random.key(0)
 BATCH = Batch(jax.random.uniform(KEY, (6, 5)))
@@ -50,6 +51,7 @@ def test_value_is_the_bound_and_each_phase_moves_its_own_weights():
         np.testing.assert_allclose(ours, exact, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.long
 def test_reaches_the_optimum_of_a_linear_gaussian_model(trained_linear):
     """One latent, so that q(z|x) can be exact; the best likelihood is that of probabilistic PCA, in closed form."""
     autoencoder, x, best = trained_linear(WakeSleep())
@@ -122,6 +124,7 @@ def test_prior_of_the_weights_is_on_both_networks():
     assert float(other.global_term) == pytest.approx(float(log_normal_prior(autoencoder.model)), rel=1e-6)
 
 
+@pytest.mark.long
 def test_more_draws_are_a_mean():
     """The gradient of eight draws varies an eighth as much, phases included: the F test's limit at 1e-6."""
     autoencoder = tiny()
@@ -156,7 +159,7 @@ def test_refuses_what_dreams_cannot_teach(settings, fragment):
         VAE(2, (4,), objective="wake-sleep", epochs=1, **settings).fit(x)
 
 
-@pytest.mark.parametrize("posterior", ["gaussian", "gamma", "bernoulli"])
+@pytest.mark.parametrize("posterior", short("gamma", of=["gaussian", "gamma", "bernoulli"]))
 def test_takes_posteriors_with_their_own_prior(posterior):
     x = np.random.default_rng(0).normal(size=(20, 3))
     vae = VAE(2, (4,), objective="wake-sleep", posterior=posterior, epochs=1).fit(x)

@@ -22,6 +22,7 @@ from aevb.training import (
 )
 from aevb.training.chunk import minibatches
 from oracles import same_bits, tiny
+from short_suite import short
 from training_runs import DATA, PLAN, comparable, run, without_clock
 
 LARGE_STEPS = dataclasses.replace(PLAN, optimizer=Optimizer("adam", 0.1))
@@ -103,7 +104,11 @@ def test_resumed_at_any_chunk_gives_the_same_bits(whole, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "baseline", [MovingAverage, lambda: LearnedBaseline(5, hidden=(3,), key=jax.random.key(1))]
+    "baseline",
+    [
+        pytest.param(MovingAverage, marks=pytest.mark.long),
+        lambda: LearnedBaseline(5, hidden=(3,), key=jax.random.key(1)),
+    ],
 )
 def test_what_an_objective_keeps_and_learns_is_resumed_too(baseline, tmp_path):
     def start(seed=0):
@@ -143,14 +148,13 @@ def test_compiles_once_and_nothing_after_the_first_epoch():
     messages = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())
-    rows = np.random.default_rng(0).uniform(size=(23, 5)).astype(np.float32)
+    rows = np.random.default_rng(0).uniform(size=(23, 7)).astype(np.float32)
     data = TrainingData(rows, rows[:3], rows[3:7])
     logger = logging.getLogger("jax")
     logger.addHandler(handler)
     try:
         with jax.log_compiles():
-            jax.clear_caches()
-            start, after = TrainingState.start(tiny(), SGVBB(), PLAN.optimizer), {}
+            start, after = TrainingState.start(tiny(d=7), SGVBB(), PLAN.optimizer), {}
             for state in loop.train(start, PLAN, data):
                 after[state.progress.epoch] = sum(m.startswith("Compiling") for m in messages)
     finally:
@@ -197,6 +201,7 @@ def test_pixels_are_drawn_anew_each_time():
     assert abs(means.var() / variance - 1) < 5 * np.sqrt(2 / 200)
 
 
+@pytest.mark.long
 def test_binary_rows_stay_as_they_are_when_drawn():
     x = np.zeros((22, 5), np.float32)
     x[:, 0], x[::2, 1] = 1, 1
@@ -345,7 +350,7 @@ def test_a_diverging_run_stops_before_the_step_that_does_it(where, good_steps, t
     assert same_bits(end.optimizer_state, good.optimizer_state)
 
 
-@pytest.mark.parametrize("learning_rate", [1e6, 1e38])
+@pytest.mark.parametrize("learning_rate", short(1e38, of=[1e6, 1e38]))
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_a_huge_learning_rate_leaves_finite_weights(name, learning_rate):
     optimizer = Optimizer(name, learning_rate)

@@ -20,6 +20,7 @@ from aevb.training import Optimizer, Plan, TrainingData, TrainingState
 from aevb.training.chunk import minibatches
 from aevb.training.optimizers import OptimizerName
 from oracles import tiny
+from short_suite import short
 from training_runs import DATA, run
 
 RATE = 0.01
@@ -76,7 +77,7 @@ def steps_by_hand(rule, autoencoder, n_steps):
     return learned, losses
 
 
-@pytest.mark.parametrize("name", OPTAX)
+@pytest.mark.parametrize("name", short("adam", "sgd", of=OPTAX))
 def test_takes_the_steps_of_optax_and_improves_the_bound(name):
     autoencoder = tiny()
     expected, losses = steps_by_hand(OPTAX[name], autoencoder, 12)

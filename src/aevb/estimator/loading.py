@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -10,12 +11,13 @@ import numpy as np
 from aevb.estimator.networks import Networks
 from aevb.estimator.settings import arguments_of
 from aevb.estimator.vae import VAE
-from aevb.models import BayesianDecoder
+from aevb.models import AutoEncoder, BayesianDecoder
 from aevb.networks import OverRows
 from aevb.recipe import CUSTOM
 from aevb.run import RunFolder, read_records
 from aevb.storage import existing_folder
 from aevb.trained import TrainedModel
+from aevb.typing import PRNGKey
 
 
 def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = None) -> VAE:
@@ -23,7 +25,8 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
 
     Args:
         path: the folder of a model or of a run.
-        networks: the classes of a user's own networks, by the name under which the model was saved:
+        networks: the classes of a user's own networks, likelihood, prior or model, by the names under which they were
+            saved:
             `aevb.load(path, networks={"mypackage:Net": Net})`. Nothing is imported on a file's word.
 
     Raises:
@@ -36,11 +39,11 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     if is_run and run.metrics.is_file():
         model = replace(model, history=tuple(read_records(run)))
     vae = VAE(**arguments_of(model.recipe), n_importance_samples=model.importance_samples)
-    if model.recipe.likelihood == CUSTOM:
-        vae.likelihood = model.likelihood
-    own = _own_networks(model)
-    if own.encoder or own.decoder:
-        vae.hidden = own
+    own = {"likelihood": model.likelihood, "prior": _prior(model), "model": _AsItWas(model.trainable)}
+    vae.set_params(**{name: part for name, part in own.items() if getattr(model.recipe, name) == CUSTOM})
+    own_networks = _own_networks(model)
+    if own_networks.encoder or own_networks.decoder:
+        vae.hidden = own_networks
     vae.model_, vae.bound_, vae._seed = model, model.bound, model.recipe.seed
     vae.history_ = list(model.history)
     vae.n_iter_ = model.history[-1]["epoch"] if model.history else 0
@@ -51,12 +54,25 @@ def load(path: str | Path, networks: Mapping[str, type[eqx.Module]] | None = Non
     return vae
 
 
+class _AsItWas:
+    """Builds a user's own model as it was saved."""
+
+    def __init__(self, autoencoder: AutoEncoder):
+        self._autoencoder = autoencoder
+
+    def __call__(self, n_features: int, *, key: PRNGKey) -> AutoEncoder:
+        in_units: Any = self._autoencoder.model
+        return AutoEncoder(in_units.model, self._autoencoder.encoder)
+
+
+def _prior(model: TrainedModel) -> Any:
+    return getattr(model.trainable.model, "prior", None)
+
+
 def _own_networks(model: TrainedModel) -> Networks:
     """The user's own networks inside, as far as there are any."""
     decoder = getattr(model.trainable.model, "decoder", None)
     decoder = decoder.mean if isinstance(decoder, BayesianDecoder) else decoder
-    encoder, decoder = (
-        network.network if isinstance(network := getattr(part, "network", None), OverRows) else None
-        for part in (model.autoencoder.encoder, decoder)
-    )
-    return Networks(encoder, decoder, model.recipe.network)
+    encoder, decoder = (getattr(part, "network", None) for part in (model.autoencoder.encoder, decoder))
+    own = [part.network if isinstance(part, OverRows) else None for part in (encoder, decoder)]
+    return Networks(own[0], own[1], model.recipe.network)

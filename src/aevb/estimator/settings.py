@@ -1,19 +1,21 @@
 """The constructor's arguments of `VAE` as settings of a recipe, and the way back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aevb.assembly import Parts
 from aevb.errors import InvalidRecipeError
 from aevb.estimator.networks import Networks
-from aevb.models import Likelihood
+from aevb.models import Conditional, Likelihood
 from aevb.recipe import CUSTOM, Recipe
 from aevb.specs import CHOICES, MLP, Spec, flat_settings, flattened
 
 # What Python calls settings that go by another name in a recipe.
 ARGUMENT_NAMES = {"latents": "n_latents", "samples": "n_samples", "seed": "random_state"}
 # Arguments that are no settings of a recipe under the same name.
-_NOT_IN_RECIPE = ("n_latents", "hidden", "n_importance_samples", "random_state", "verbose")
+_NOT_IN_RECIPE = ("n_latents", "hidden", "model", "n_importance_samples", "random_state", "verbose")
+# Arguments that a model of the user's own takes the place of.
+_OF_THE_MODEL = ("n_latents", "hidden", "likelihood", "posterior", "prior")
 # Arguments that are settings of a recipe, and no choice.
 _PLAIN = (
     *("likelihood", "prior", "image_shape", "missing"),
@@ -26,13 +28,12 @@ _OF_ONE_FIT = ("epochs", "validation", "patience")
 def settings_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that are settings of a recipe, by their flat names there; an object of the user's is `custom`."""
     for name, value in arguments.items():
-        if isinstance(value, type):
+        if isinstance(value, type) and name != "model":
             raise InvalidRecipeError(
                 f"{name} is a class: hand in an instance, VAE({name}={value.__name__}())"
             )
     settings = {k: v for k, v in arguments.items() if k not in _NOT_IN_RECIPE}
-    if isinstance(settings["likelihood"], Likelihood):
-        settings["likelihood"] = CUSTOM
+    settings |= {name: CUSTOM for name, part in _own_parts(arguments).items() if part is not None}
     hidden = arguments["hidden"]
     layers = hidden.mlp if isinstance(hidden, Networks) else hidden
     settings |= {"network" if isinstance(layers, Spec) else "hidden": layers}
@@ -41,10 +42,32 @@ def settings_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def parts_of(arguments: Mapping[str, Any]) -> Parts:
     """The arguments that are objects of the user's own."""
-    likelihood, hidden = arguments["likelihood"], arguments["hidden"]
-    own = likelihood if isinstance(likelihood, Likelihood) else None
+    hidden = arguments["hidden"]
     networks = hidden if isinstance(hidden, Networks) else Networks()
-    return Parts(networks.encoder, networks.decoder, own)
+    return Parts(networks.encoder, networks.decoder, **_own_parts(arguments))
+
+
+def _own_parts(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user made for settings that else are names; None for a name."""
+    kinds = {"likelihood": Likelihood, "prior": Conditional, "model": Callable}
+    return {
+        name: arguments[name] if isinstance(arguments[name], kind) else None for name, kind in kinds.items()
+    }
+
+
+def refuse_unused(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Refuse arguments that a model of the user's own has no use for.
+
+    Raises:
+        InvalidRecipeError: naming them.
+    """
+    if arguments["model"] is None:
+        return
+    unused = [name for name in _OF_THE_MODEL if arguments[name] != defaults[name]]
+    if unused:
+        raise InvalidRecipeError(
+            f"a model of your own says by itself what {', '.join(unused)} would say: leave out one or the other"
+        )
 
 
 def recipe_of(arguments: Mapping[str, Any], seed: int, **changes: Any) -> Recipe:
@@ -72,7 +95,8 @@ def arguments_of(recipe: Recipe) -> dict[str, Any]:
     network = recipe.network
     del arguments["network"]
     hidden = network.hidden if network == MLP(hidden=network.hidden) else network
-    return arguments | {"hidden": hidden, "n_latents": recipe.latents, "random_state": recipe.seed}
+    arguments |= {"hidden": hidden, "n_latents": recipe.latents, "random_state": recipe.seed}
+    return {k: v for k, v in arguments.items() if not (recipe.model == CUSTOM and k in _OF_THE_MODEL)}
 
 
 def spec_of(argument: str, value: Any) -> Any:

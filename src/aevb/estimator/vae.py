@@ -1,7 +1,7 @@
 """`VAE`: a variational auto-encoder as a scikit-learn estimator."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,14 @@ from aevb.estimator.fitting import Fit
 from aevb.estimator.networks import Networks
 from aevb.estimator.progress import progress
 from aevb.estimator.reading import as_dense, read_rows
-from aevb.estimator.settings import parts_of, recipe_of, refuse_changes, refuse_pieces, replaced
+from aevb.estimator.settings import (
+    parts_of,
+    recipe_of,
+    refuse_changes,
+    refuse_pieces,
+    refuse_unused,
+    replaced,
+)
 from aevb.evaluation import make_method
 from aevb.inference import (
     ImportanceImputation,
@@ -26,7 +33,7 @@ from aevb.inference import (
     PseudoGibbs,
 )
 from aevb.inference.importance import DEFAULT_SAMPLES
-from aevb.models import Likelihood
+from aevb.models import AutoEncoder, Conditional, Likelihood
 from aevb.specs import MLP, Categorical, ObjectiveSpec, OptimizerSpec, Posterior, Scale
 
 IMPUTATION_METHODS: dict[str, type[ImputationMethod]] = {
@@ -54,7 +61,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             categories; or an `aevb.Posterior`, which may have recognition="per-row": free parameters of every training
             row in place of an encoder network (classical variational Bayes). For other rows those are searched for,
             which takes its time.
-        prior: family of p(z); "auto" for the one that goes with the posterior.
+        prior: family of p(z); "auto" for the one that goes with the posterior; or an `aevb.models.Conditional` of your
+            own, called with a batch, that returns the distribution of one code. Its arrays are learned.
         objective: "sgvb-a", every term of the bound sampled; "sgvb-b", the KL divergence in closed form;
             "score-function", "stl", "iwae", "iwae-stl", "dreg", "renyi", or "concrete" for discrete codes; the
             baselines "wake-sleep", "mcem" (Monte Carlo EM, without an encoder) and "autoencoder" (no inference).
@@ -75,6 +83,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch_size: rows per minibatch, M.
         epochs: passes over the data; None for 6,000 steps, stopping early.
         patience: epochs without a better validation bound after which to stop, or None.
+        model: what builds a model of your own, in place of n_latents, hidden, likelihood, posterior and prior: a class
+            or function that is called with the number of columns and `key=`, and returns an `aevb.models.AutoEncoder`
+            of rows in scaled units. A model that was loaded is built as it was saved.
         n_importance_samples: draws per row in `score_samples` and `score`, K.
         random_state: seed of all randomness.
         verbose: 0 for silence; 1 for a progress bar, on a terminal or in a notebook, and a line of what came out.
@@ -100,7 +111,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         hidden: Sequence[int] | MLP | Networks = (400,),
         likelihood: str | Likelihood = "auto",
         posterior: str | Posterior | Categorical = "gaussian",
-        prior: str = "auto",
+        prior: str | Conditional = "auto",
         objective: str | ObjectiveSpec = "auto",
         optimizer: str | OptimizerSpec = "adam",
         scale: str | Scale = "auto",
@@ -110,6 +121,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch_size: int = 128,
         epochs: int | None = None,
         patience: int | None = None,
+        model: Callable[..., AutoEncoder] | None = None,
         n_importance_samples: int = DEFAULT_SAMPLES,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -128,6 +140,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
+        self.model = model
         self.n_importance_samples = n_importance_samples
         self.random_state = random_state
         self.verbose = verbose
@@ -334,6 +347,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         x, image_shape = read_rows(self, X, reset=True, image_shape=self.image_shape)
         names = tuple(map(str, getattr(self, "feature_names_in_", ()))) or None
         self._seed = _seed(self.random_state)
+        refuse_unused(self.get_params(deep=False), VAE().get_params(deep=False))
         recipe = recipe_of(self.get_params(deep=False), self._seed, **changes)
         x = check_rows(x, name="X", feature_names=names, allow_missing=recipe.missing == "nan")
         dataset = Dataset("X", x, image_shape=image_shape, feature_names=names)

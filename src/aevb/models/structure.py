@@ -16,6 +16,7 @@ from aevb.models.bayesian import BayesianDecoder
 from aevb.models.constant import Constant
 from aevb.models.decoders import Decoder
 from aevb.models.encoders import Encoder
+from aevb.models.in_units import InUnits
 from aevb.models.latent_variable_model import LatentVariableModel
 from aevb.models.likelihoods import LIKELIHOODS
 from aevb.models.priors import Prior
@@ -23,7 +24,7 @@ from aevb.models.row_table import RowTable
 from aevb.networks import MLP, Linear, OverRows
 
 _OWN = (
-    *(AutoEncoder, LatentVariableModel, Prior, Encoder, RowTable),
+    *(AutoEncoder, LatentVariableModel, InUnits, Prior, Encoder, RowTable),
     *(Decoder, BayesianDecoder),
     *(type(likelihood) for likelihood in LIKELIHOODS.values()),
     *(MLP, Linear, OverRows, Constant),

@@ -33,7 +33,7 @@ from aevb.specs.optimizers import (
     OptimizerSpec,
     RMSProp,
 )
-from aevb.specs.posteriors import POSTERIORS, Categorical, FamilyName, Posterior
+from aevb.specs.posteriors import POSTERIORS, Categorical, FamilyName, Posterior, known_family
 from aevb.specs.scaling import SCALES, Scale
 from aevb.specs.spec import Choice, Spec
 from aevb.specs.types import Names, Width, Widths, known, split_commas
@@ -84,6 +84,7 @@ __all__ = [
     "flat_settings",
     "flattened",
     "known",
+    "known_family",
     "nested",
     "split_commas",
 ]

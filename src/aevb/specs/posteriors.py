@@ -8,7 +8,12 @@ from aevb.specs.spec import Choice, Spec
 from aevb.specs.types import known
 
 
-def _known_family(name: str) -> str:
+def known_family(name: str) -> str:
+    """The name, if it is a family's or `auto`.
+
+    Raises:
+        ValueError: it is not.
+    """
     from aevb.distributions import FAMILIES  # brings JAX along, which `aevb --help` does without
 
     return known(name, ("auto", *FAMILIES), "family")
@@ -20,7 +25,7 @@ def _not_auto(name: str) -> str:
     return name
 
 
-FamilyName = Annotated[str, AfterValidator(_known_family)]
+FamilyName = Annotated[str, AfterValidator(known_family)]
 
 
 class Posterior(Spec):
