@@ -3,11 +3,12 @@ from typing import get_args
 
 import pytest
 
-from aevb import IWAE, Adam, AutoObjective, Renyi
+from aevb import IWAE, Adam, AdamW, AutoObjective, Renyi
 from aevb.errors import InvalidRecipeError
 from aevb.recipe import Recipe, all_settings, read_settings
 from aevb.selection import BUILDERS
 from aevb.specs import CHOICES, flat_settings
+from aevb.training import Optimizer
 
 OTHERS = {
     "data": "some, file.csv",
@@ -43,10 +44,13 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_flat_and_nested_settings_are_the_same_recipe(form):
+def test_flat_and_nested_settings_are_the_same_recipe(tmp_path, form):
     objects = {"objective": Renyi(alpha=0.3, n_samples=5), "optimizer": Adam(learning_rate=0.01)}
-    recipe = Recipe.parse(tomllib.loads(FORMS[form]))
-    assert recipe == Recipe.parse(objects)
+    (tmp_path / "recipe.toml").write_text(FORMS[form])
+    settings = read_settings(str(tmp_path / "recipe.toml"))
+    assert settings == {"objective": "renyi", "alpha": 0.3, "samples": 5, "learning_rate": 0.01}
+    recipe = Recipe.parse(settings)
+    assert recipe == Recipe.parse(objects) == Recipe.parse(tomllib.loads(FORMS[form]))
     assert (recipe.objective.alpha, recipe.optimizer.learning_rate) == (0.3, 0.01)
 
 
@@ -63,6 +67,12 @@ def test_every_setting_has_a_name_of_its_own():
 
 def test_every_objective_has_a_builder():
     assert set(BUILDERS) == set(CHOICES["objective"].specs) - {AutoObjective}
+
+
+def test_every_optimizer_is_built_with_its_own_settings():
+    for spec in CHOICES["optimizer"].specs:
+        Optimizer(spec().name, 0.1, **spec().own).build()
+    assert AdamW(weight_decay=0.3).own == {"weight_decay": 0.3}
 
 
 def test_a_command_line_gives_lists_as_text():

@@ -291,7 +291,7 @@ def all_settings() -> dict[str, FieldInfo]:
 
 
 def read_settings(source: str) -> dict[str, Any]:
-    """The settings in a recipe file, or in the bundled recipe of that name, such as `mnist-fast`.
+    """The settings in a recipe file, or in the bundled recipe of that name, such as `mnist-fast`, by their flat names.
 
     Raises:
         InvalidRecipeError: there is no such file or name, or it is not TOML.
@@ -300,7 +300,7 @@ def read_settings(source: str) -> dict[str, Any]:
     bundled = {name: entry for name, entry in bundled.items() if entry.name.endswith(".toml")}
     try:
         entry = bundled[source] if source in bundled else Path(source)
-        return tomllib.loads(entry.read_text(encoding="utf-8"))
+        settings = tomllib.loads(entry.read_text(encoding="utf-8"))
     except OSError as error:
         names = ", ".join(sorted(bundled)) or "there are none"
         reason = error.strerror or str(error)
@@ -311,3 +311,7 @@ def read_settings(source: str) -> dict[str, Any]:
         raise InvalidRecipeError(f"{source} is not valid TOML: it is nested too deeply") from None
     except ValueError as error:  # of the parser, of the encoding, or a number with too many digits
         raise InvalidRecipeError(f"{source} is not valid TOML: {error}") from None
+    try:
+        return flattened(settings)
+    except InvalidRecipeError as error:
+        raise InvalidRecipeError(f"{source}: {error}") from None

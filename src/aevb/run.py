@@ -175,13 +175,20 @@ def start(
     return Run(folder, recipe, dataset, assembly, assembly.start)
 
 
-def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = None) -> Run:
+def resume(
+    settings: Mapping[str, Any],
+    out: Path,
+    *,
+    data_dir: Path | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Run:
     """The run in a folder, at its last checkpoint.
 
     Args:
         settings: what was asked for this time. They must be the run's own, except that a budget may be extended.
         out: the folder.
         data_dir: where to look for named data sets.
+        names: what the user calls a setting, if that is not its flat name.
 
     Raises:
         AevbError: there is no run, another process is using it, it was made with other settings or other data, or its
@@ -193,19 +200,18 @@ def resume(settings: Mapping[str, Any], out: Path, *, data_dir: Path | None = No
         raise RunFolderError(f"no run to resume in {out}: {what}. Leave --resume out to start one.")
     with folder.lock.unless_it_fails():
         folder.sweep()
-        return _resumed(folder, settings, data_dir)
+        stored = read_settings(str(folder.recipe))
+        wanted = _same_recipe(stored, settings, folder, names)
+        return _resumed(folder, wanted, wanted != Recipe.parse(stored), data_dir)
 
 
-def _resumed(folder: RunFolder, settings: Mapping[str, Any], data_dir: Path | None) -> Run:
-    stored = read_settings(str(folder.recipe))
-    recipe = _same_recipe(stored, settings, folder)
+def _resumed(folder: RunFolder, recipe: Recipe, extended: bool, data_dir: Path | None) -> Run:
     dataset = load_dataset(recipe, data_dir, folder)
     assembly = assemble(recipe, dataset)
-    state = assembly.start
+    recipe, state = assembly.recipe, assembly.start
     if folder.checkpoint.exists():
         state = load_checkpoint(folder.checkpoint, state, assembly.data.digest)
     _check_budget(state, recipe, folder)
-    extended = recipe != Recipe.parse(stored)
     if state.progress.status == "interrupted" or (state.progress.status == "finished" and extended):
         state = dataclasses.replace(state, progress=dataclasses.replace(state.progress, status="running"))
     folder.checkpoint.parent.mkdir(exist_ok=True)
@@ -352,10 +358,12 @@ def _check_free(folder: RunFolder, overwrite: bool) -> None:
         )
 
 
-def _same_recipe(stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFolder) -> Recipe:
+def _same_recipe(
+    stored: dict[str, Any], asked: Mapping[str, Any], folder: RunFolder, names: Mapping[str, str] | None
+) -> Recipe:
     """The run's recipe, with a longer budget if that was asked for."""
     recipe = Recipe.parse(stored, source=str(folder.recipe))
-    wanted = Recipe.parse({**flattened(stored), **flattened(asked)})
+    wanted = Recipe.parse({**stored, **flattened(asked)}, names=names)
     was, now, schedule = recipe.model_dump(), wanted.model_dump(), recipe.optimizer.schedule
     changed = [name for name in was | now if was.get(name) != now.get(name)]
     fixed = [name for name in changed if name not in BUDGETS or schedule != "constant"]

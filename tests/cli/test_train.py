@@ -66,7 +66,7 @@ def test_quiet_is_quiet(tmp_path):
 
 @pytest.mark.usefixtures("without_figures")
 def test_a_recipe_file_and_options_over_it(tmp_path):
-    (tmp_path / "mine.toml").write_text('data = "digits"\nlatents = 2\nhidden = [8]\nepochs = 7\n')
+    (tmp_path / "mine.toml").write_text('data = "digits"\nlatents = 2\nepochs = 7\n[network]\nhidden = [8]\n')
     must("train", "--config", tmp_path / "mine.toml", "--epochs", 1, "--out", tmp_path / "run", "-q")
     recipe = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
     assert (recipe["latents"], recipe["hidden"], recipe["epochs"]) == (2, [8], 1)
@@ -121,12 +121,23 @@ def test_a_complete_run_is_resumed_without_work_and_extended_on_demand(tmp_path,
     assert (run / weights).read_bytes() == (straight / weights).read_bytes()
 
 
+def test_mistakes_are_named_as_options_or_as_in_the_file(tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text('data = "digits"\nlatents = 0\n[objective]\nname = "renyi"\nalpha = 0.3\n')
+    refused = aevb("train", "--config", mine, "--objective", "iwae", "--epochs", 0)
+    assert refused.code == 1
+    for said in ("mine.toml): latents = 0:", "alpha 0.3 has no use with --objective iwae", "--epochs 0:"):
+        assert said in refused.err
+    mine.write_text("[objective]\nalhpa = 0.3\n")
+    assert "mine.toml: unknown setting 'alhpa' of objective" in aevb("train", "digits", "--config", mine).err
+
+
 @pytest.mark.parametrize(
     ("options", "fragments"),
     [
         (("--latents", 5, "--seed", 3), ("latents = 2 (asked: 5)", "seed = 0 (asked: 3)")),
         (("--epochs", 1), ("already taken 2 epochs",)),
-        (("--hidden", "8,x"), ("hidden", "integer")),
+        (("--hidden", "8,x"), ("--hidden ", "integer")),
     ],
 )
 def test_a_run_is_not_resumed_with_other_settings(digits_run, options, fragments):

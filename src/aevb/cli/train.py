@@ -59,24 +59,29 @@ def train(
     Ctrl-C stops after the current steps and saves; --resume goes on from there.
     """
     from aevb.recipe import Recipe, read_settings
-    from aevb.specs import flattened
 
     if resume and overwrite:
         raise wrong("--resume and --overwrite exclude each other")
     given = {name: value for name, value in {"data": data, **settings}.items() if value is not None}
-    asked = {**flattened(read_settings(config) if config else {}), **given}
+    names = {name: f"--{name.replace('_', '-')}" for name in given if name != "data"}
+    asked = {**(read_settings(config) if config else {}), **given}
     if "data" not in asked and not (resume and out):
         raise wrong("which data? Name a data set or a file, as in `aevb train mnist`")
     if not resume:
         source = f"the settings (options and {config})" if config else "the settings"
-        names = {name: f"--{name.replace('_', '-')}" for name in given if name != "data"}
         Recipe.parse(asked, source=source, names=names)  # a wrong setting is told before anything is loaded
     folder = out or Path("runs") / Path(str(asked["data"])).stem
-    _train(asked, folder, data_dir, resume, overwrite, quiet)
+    _train(asked, names, folder, data_dir, resume, overwrite, quiet)
 
 
 def _train(
-    asked: dict[str, Any], folder: Path, data_dir: Path | None, resume: bool, overwrite: bool, quiet: bool
+    asked: dict[str, Any],
+    names: dict[str, str],
+    folder: Path,
+    data_dir: Path | None,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     from aevb import run as runs
     from aevb.cli import progress
@@ -87,7 +92,7 @@ def _train(
     cache_compilations()
     with _stop_on_signal() as received:
         if resume:
-            run = runs.resume(asked, folder, data_dir=data_dir)
+            run = runs.resume(asked, folder, data_dir=data_dir, names=names)
         else:
             run = runs.start(asked, folder, overwrite=overwrite, data_dir=data_dir)
         progress.introduce(console, run)
