@@ -51,11 +51,9 @@ def trained_before(uninterrupted, monkeypatch):
     def train(state, plan, data):
         yield from [first, uninterrupted.state][state.progress.step :]
 
-    name = runs.objective_name(uninterrupted.recipe, uninterrupted.state.chosen)
     monkeypatch.setattr(runs, "load_dataset", lambda *about: uninterrupted.dataset)
     monkeypatch.setattr(runs, "assemble", lambda *about: uninterrupted.assembly)
     monkeypatch.setattr(Assembly, "start", uninterrupted.assembly.start)
-    monkeypatch.setattr(runs, "objective_name", lambda *about: name)
     monkeypatch.setattr(runs, "train", train)
     monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", -1.0)
 
