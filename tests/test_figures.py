@@ -111,7 +111,7 @@ def test_codes_of_every_kind_are_drawn_for_digits(tmp_path, family):
     latents, expected = DIGITS[family]
     settings = {"data": "digits", "posterior": family, "latents": latents, "hidden": (8,)}
     run = runs.start(settings, tmp_path / "run")
-    paths = draw_figures(run.trained, run.dataset, [{"samples_seen": 0, "test_elbo": -9.0}], tmp_path)
+    paths = draw_figures(run.trained, run.dataset, [{"samples_seen": 0, "test_bound": -9.0}], tmp_path)
     assert {path.stem for path in paths} == expected
     assert all(path.stat().st_size < 200_000 and is_png(path) for path in paths)
 

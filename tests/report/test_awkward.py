@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 LONG = "a very long name that goes on and on " * 5
 
 
-def history(values, keys=("train_elbo", "validation_elbo", "test_elbo")):
+def history(values, keys=("train_bound", "validation_bound", "test_bound")):
     return [{"samples_seen": 200 * (i + 1), **dict.fromkeys(keys, v)} for i, v in enumerate(values)]
 
 

@@ -35,11 +35,11 @@ L_SHAPE[21:24, 3:15] = 1
 
 def records(n, terrible=None):
     rows = [
-        {"samples_seen": 60_000 * e, "train_elbo": -99 - 27 / e, "test_elbo": -100 - 27 / e}
+        {"samples_seen": 60_000 * e, "train_bound": -99 - 27 / e, "test_bound": -100 - 27 / e}
         for e in range(1, n + 1)
     ]
     if terrible is not None:
-        rows[0]["train_elbo"] = terrible
+        rows[0]["train_bound"] = terrible
     return rows
 
 
@@ -193,14 +193,14 @@ def test_a_terrible_first_point_does_not_flatten_the_rest():
 
 def test_a_bad_point_in_the_middle_is_shown():
     rows = records(10)
-    rows[6]["test_elbo"] = -1e4
+    rows[6]["test_bound"] = -1e4
     assert learning_curve(rows).axes[0].get_ylim()[0] < -1e4
 
 
 def test_missing_bounds_are_left_out():
     rows = [
-        {"samples_seen": 1, "train_elbo": 5.0, "test_elbo": None},
-        {"samples_seen": 2, "train_elbo": float("nan")},
+        {"samples_seen": 1, "train_bound": 5.0, "test_bound": None},
+        {"samples_seen": 2, "train_bound": float("nan")},
     ]
     (line,) = learning_curve(rows).axes[0].get_lines()
     assert line.get_ydata().tolist() == [5.0]
@@ -274,9 +274,9 @@ SMALL = RNG.random((1, 4))
 ODD = {
     "one record": lambda: learning_curve(records(1)),
     "1000 records": lambda: learning_curve(records(1000)),
-    "before training": lambda: learning_curve([{"samples_seen": 0, "test_elbo": -540.0}, *records(300)]),
+    "before training": lambda: learning_curve([{"samples_seen": 0, "test_bound": -540.0}, *records(300)]),
     "terrible": lambda: learning_curve(records(10, -1e5)),
-    "positive": lambda: learning_curve([{"samples_seen": i, "test_elbo": 900 - 1 / i} for i in range(1, 9)]),
+    "positive": lambda: learning_curve([{"samples_seen": i, "test_bound": 900 - 1 / i} for i in range(1, 9)]),
     "one image": lambda: reconstructions(SMALL, SMALL, (2, 2)),
     "constant images": lambda: image_grid(np.full((3, 6), 7), (3, 2)),
     "noise": lambda: image_grid(RNG.random((400, 784)), (28, 28)),

@@ -17,9 +17,9 @@ Points = Float[np.ndarray, "points 2"]
 
 # key of the record, name in the legend, colour, line, marker: told apart without colour, too
 SERIES = (
-    ("train_elbo", "training rows", BLUE, "-", "o"),
-    ("validation_elbo", "validation rows", ORANGE, ":", "^"),
-    ("test_elbo", "test rows", RED, "--", "s"),
+    ("train_bound", "training rows", BLUE, "-", "o"),
+    ("validation_bound", "validation rows", ORANGE, ":", "^"),
+    ("test_bound", "test rows", RED, "--", "s"),
 )
 
 
@@ -36,8 +36,8 @@ def learning_curve(
     value.
 
     Args:
-        records: one mapping for each evaluation, with `samples_seen` and any of `train_elbo`,
-            `validation_elbo` and `test_elbo`, in nats per data point. A bound that is missing, None or not
+        records: one mapping for each evaluation, with `samples_seen` and any of `train_bound`,
+            `validation_bound` and `test_bound`, in nats per data point. A bound that is missing, None or not
             finite is left out.
         bound_label: what the bound is and in which unit, for the vertical axis.
         title: above the picture.
@@ -46,7 +46,7 @@ def learning_curve(
         InvalidDataError: if no record has a finite bound.
 
     Example:
-        >>> records = [{"samples_seen": 60000 * e, "test_elbo": -100 - 30 / e} for e in range(1, 11)]
+        >>> records = [{"samples_seen": 60000 * e, "test_bound": -100 - 30 / e} for e in range(1, 11)]
         >>> learning_curve(records).axes[0].get_ylabel()
         'ELBO (nats per data point)'
     """

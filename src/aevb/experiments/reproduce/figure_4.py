@@ -40,7 +40,9 @@ class Figure4(Experiment):
     def verdicts(self, results: Results, size: Size) -> Sequence[Verdict]:
         """The bounds of the models that are shown."""
         return [
-            Verdict(f"{_title(r)}, N_z = 2: the model shown has a test bound of {nats(r['test_elbo'])} nats.")
+            Verdict(
+                f"{_title(r)}, N_z = 2: the model shown has a test bound of {nats(r['test_bound'])} nats."
+            )
             for r in results.values()
         ]
 

@@ -98,7 +98,7 @@ def _log(seed: int, epochs: int, setting: Setting, _: Results) -> dict[str, list
     state = assembly.start
     for state in train(assembly.start, assembly.plan, assembly.data):
         setting.show(state.progress.samples_seen / (epochs * len(assembly.data.train)))
-    return {split: [record[f"{split}_elbo"] for record in state.progress.history] for split in SPLITS}
+    return {split: [record[f"{split}_bound"] for record in state.progress.history] for split in SPLITS}
 
 
 def _bounds(results: Results, split: str) -> Float[np.ndarray, "seeds epochs"]:
