@@ -234,7 +234,7 @@ def test_a_model_without_an_encoder_has_no_amortization_gap(tmp_path, settings):
     small = ("--latents", 1, "--hidden", 2, "--epochs", 1, "--test", 0)
     run = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aevb.figures.draw_figures", lambda *about: [])
+        patch.setattr("aevb.report.draw_figures", lambda *about: [])
         must("train", tmp_path / "table.csv", "--out", run, "--quiet", *settings, *small)
     printed = must("evaluate", run, *FEW, "--rows", 20)
     assert "bound at searched posteriors" in printed

@@ -107,7 +107,7 @@ def test_a_folder_with_a_mere_recipe_is_no_run(tmp_path):
 def test_a_complete_run_is_resumed_without_work_and_extended_on_demand(tmp_path, monkeypatch):
     run, straight = tmp_path / "run", tmp_path / "straight"
     drawn = []
-    monkeypatch.setattr("aevb.figures.draw_figures", lambda *about: drawn.append(about))
+    monkeypatch.setattr("aevb.report.draw_figures", lambda *about: drawn.append(about))
     must("train", "digits", "--out", run, "-q", *SMALL)
     before = records(run)
     assert "complete: nothing is left to train" in must("train", "digits", "--out", run, "--resume", *SMALL)

@@ -11,8 +11,8 @@ import aevb
 from aevb.datasets import Dataset
 from aevb.errors import InvalidModelFileError, InvalidRecipeError
 from aevb.evaluation import evaluate
-from aevb.figures import draw_figures
 from aevb.models import Conditional
+from aevb.report import draw_figures
 from own_models import BIAS, TwoLayersExact, kinds, two_layers
 
 RNG = np.random.default_rng(0)

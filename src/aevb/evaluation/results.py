@@ -8,9 +8,9 @@ import numpy as np
 
 from aevb.datasets import RepeatedColumn
 from aevb.evaluation.history import TrainingHistory
+from aevb.evaluation.latents import LatentDiagnostics
 from aevb.evaluation.simulated import Simulated
 from aevb.inference import MarginalEstimate
-from aevb.inference.diagnostics import LatentDiagnostics
 
 Kind = Literal[
     "diverged",

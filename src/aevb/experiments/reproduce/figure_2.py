@@ -21,7 +21,7 @@ from aevb.experiments.reproduce.networks import (
     our_settings,
     paper_settings,
 )
-from aevb.report import BoundPanel, bound_panels
+from aevb.plots import BoundPanel, bound_panels
 
 SAMPLES = 10_000_000  # the paper's curves go on to some 4e8
 EARLY = 200_000  # after which the step size is chosen

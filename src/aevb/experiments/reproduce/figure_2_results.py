@@ -16,7 +16,7 @@ from aevb.experiments.reproduce.published import (
     value_at,
 )
 from aevb.experiments.reproduce.written import nats, table
-from aevb.report import BoundCurve, BoundPanel
+from aevb.plots import BoundCurve, BoundPanel
 
 PUBLISHED: tuple[Method, ...] = ("aevb", "wake-sleep")
 TOLERANCE = 2.0  # nats, between our curve and the published one

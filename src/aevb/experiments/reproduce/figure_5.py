@@ -15,7 +15,7 @@ from aevb.experiments.reproduce.networks import BATCH, Panel, our_settings
 from aevb.experiments.reproduce.published import figure_2_best
 from aevb.experiments.reproduce.training_jobs import trained
 from aevb.experiments.reproduce.written import nats, table
-from aevb.report import sample_panels
+from aevb.plots import sample_panels
 
 SAMPLES = 5_000_000
 LATENTS = (2, 5, 10, 20)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import jax
 from matplotlib.figure import Figure
 
+from aevb.evaluation import latent_diagnostics
 from aevb.experiments.reproduce.curve import (
     TRAIN_ROWS,
     dataset_for,
@@ -26,8 +27,7 @@ from aevb.experiments.reproduce.networks import (
 from aevb.experiments.reproduce.published import figure_2_best, figure_2_curve
 from aevb.experiments.reproduce.training_jobs import trained
 from aevb.experiments.reproduce.written import nats, table
-from aevb.inference import latent_diagnostics
-from aevb.report import LatentCurve, bounds_by_latents
+from aevb.plots import LatentCurve, bounds_by_latents
 
 SAMPLES = 5_000_000
 LATENTS = {"mnist": (2, 3, 5, 10, 20, 50, 200), "frey": (2, 5, 10, 20, 50)}

@@ -15,8 +15,8 @@ from aevb.experiments.reproduce.curve import dataset_for
 from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Setting, Size, Verdict
 from aevb.experiments.reproduce.published import tutorial_log
 from aevb.experiments.reproduce.written import nats, table
+from aevb.plots import epoch_log
 from aevb.recipe import Recipe
-from aevb.report import epoch_log
 from aevb.training import train
 
 EPOCHS = 10
