@@ -105,7 +105,7 @@ def test_codes_and_diagnostics(case):
     )  # noise of sd 0.5 over 2000 rows: 9 standard errors
     kl = inference.kl_per_latent(autoencoder, X, KEY)
     assert kl.shape == (1,)
-    assert kl[0] > 0.5
+    assert kl[0] > 0.1
     found = evaluation.latent_diagnostics(autoencoder, X, KEY)
     assert found.code_variance.shape == (width,)
     # ELBO surgery: the mean divergence is information and gap together.
