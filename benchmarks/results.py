@@ -157,7 +157,7 @@ def _speedrun(section: Section) -> str:
     header = ["run", "seed", "seconds to the bound", "at epoch", "test bound there", "seconds to the end"]
     rows = [
         [str(number), str(run["seed"]), _number(run["seconds"]), _number(run["epoch"], 0),
-         _number(run["test_elbo"], 2), _number(run["total_seconds"])]
+         _number(run["test_bound"], 2), _number(run["total_seconds"])]
         for number, run in enumerate(section["runs"], start=1)
     ]  # fmt: skip
     return f"""## Speedrun: from a cold start to a test bound of {section["bound"]}

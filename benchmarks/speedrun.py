@@ -30,18 +30,18 @@ class Run:
     seed: int
     seconds: float | None
     epoch: float | None
-    test_elbo: float | None
+    test_bound: float | None
     total_seconds: float
 
 
 def first_passing(metrics: Path, bound: float) -> dict[str, float] | None:
-    """Return the first whole line of a metrics file whose `test_elbo` lies above the bound."""
+    """Return the first whole line of a metrics file whose `test_bound` lies above the bound."""
     if not metrics.exists():
         return None
     for line in metrics.read_text().splitlines(keepends=True):
         if line.endswith("\n"):  # the rest is being written
             record = json.loads(line)
-            if (record.get("test_elbo") or -math.inf) > bound:
+            if (record.get("test_bound") or -math.inf) > bound:
                 return record
     return None
 
@@ -70,7 +70,7 @@ def time_to_bound(command: list[str], seed: int, folder: Path, bound: float = BO
         raise RuntimeError(f"{' '.join(words)} ended with status {status}:\n{log.read_text()[-2000:]}")
     if passed is None:
         return Run(seed, None, None, None, total)
-    return Run(seed, seconds, passed["epoch"], passed["test_elbo"], total)
+    return Run(seed, seconds, passed["epoch"], passed["test_bound"], total)
 
 
 def summary(runs: list[Run]) -> dict[str, float | str | None]:

@@ -116,7 +116,7 @@ def measure(x: np.ndarray, seed: int) -> dict[str, Any]:
         "steps": vae.history_[-1]["step"],
         "seconds": seconds,
         "warned": warned,
-        "train": vae.history_[-1]["train_elbo"],
+        "train": vae.history_[-1]["train_bound"],
         "bound": float(np.mean(vae.elbo(x[held_out]), dtype=float)),
         "independent": independent(vae, x[held_out], x[kept]),
         "correlation": largest(correlations(samples, x) - correlations(x, x)),

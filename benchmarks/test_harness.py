@@ -101,12 +101,12 @@ def test_speedrun_sees_the_first_line_that_passes(tmp_path: Path):
     script.write_text(
         "import json, pathlib, sys\n"
         "out = pathlib.Path(sys.argv[1]); out.mkdir()\n"
-        "lines = [{'epoch': e, 'test_elbo': -101.0 + e} for e in range(4)]\n"
+        "lines = [{'epoch': e, 'test_bound': -101.0 + e} for e in range(4)]\n"
         "(out / 'metrics.jsonl').write_text(''.join(json.dumps(l) + '\\n' for l in lines) + '{\"epo')\n"
         "import time; time.sleep(0.2)\n"
     )
     run = speedrun.time_to_bound([sys.executable, str(script), "{out}"], 7, tmp_path)
-    assert (run.seed, run.epoch, run.test_elbo) == (7, 2, -99.0)
+    assert (run.seed, run.epoch, run.test_bound) == (7, 2, -99.0)
     assert run.seconds is not None
     assert 0 < run.seconds < run.total_seconds
 

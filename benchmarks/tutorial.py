@@ -24,7 +24,7 @@ def test_bounds(seed: int) -> list[float]:
 
     assembly = assemble(Recipe(seed=seed), load("mnist"))
     states = train(assembly.start, assembly.plan, assembly.data)
-    return [record["test_elbo"] for record in deque(states, maxlen=1).pop().progress.history]
+    return [record["test_bound"] for record in deque(states, maxlen=1).pop().progress.history]
 
 
 def main() -> int:

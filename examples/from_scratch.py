@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from aevb import inference, report
+from aevb import inference, plots
 from aevb.batch import Batch
 from aevb.datasets import load
 from aevb.models import LIKELIHOODS, AutoEncoder, Constant, Decoder, Encoder, LatentVariableModel, Prior
@@ -65,9 +65,7 @@ def main(epochs=10, n_rows=60_000, folder=Path("from_scratch")):
     )
     _, means = inference.sample(autoencoder, 100, jax.random.key(3))
     folder.mkdir(exist_ok=True)
-    report.save_figure(
-        report.image_grid(means, (28, 28), "Means of p(x|z), z ~ p(z)"), folder / "samples.png"
-    )
+    plots.save_figure(plots.image_grid(means, (28, 28), "Means of p(x|z), z ~ p(z)"), folder / "samples.png")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def sparse_archive() -> bytes:
 
 def seeds() -> dict[str, bytes]:
     """A sound file of each kind, by its name."""
-    records = [{"epoch": i, "train_elbo": -i / 3} for i in range(5)]
+    records = [{"epoch": i, "train_bound": -i / 3} for i in range(5)]
     return {
         "table.csv": TEXT.encode(),
         "numbers.csv": TEXT.partition("\n")[2].encode(),

@@ -43,7 +43,7 @@ def place(tmp_path_factory):
     (folder / "other").mkdir()
     (folder / "other" / "precious.txt").write_text("keep me")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aevb.figures.draw_figures", lambda *about: [])
+        patch.setattr("aevb.report.draw_figures", lambda *about: [])
         must("train", folder / "table.csv", "--label", "kind", "--out", folder / "run", "-q", *SETTINGS)
         must("train", folder / "images.npy", "--out", folder / "images", "-q", *SETTINGS)
     return folder
@@ -189,7 +189,7 @@ def test_damaged_runs_are_refused(place, tmp_path, monkeypatch, damage, command,
 
 
 def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(place, tmp_path, monkeypatch):
-    monkeypatch.setattr("aevb.figures.draw_figures", lambda *about: [])
+    monkeypatch.setattr("aevb.report.draw_figures", lambda *about: [])
     monkeypatch.chdir(place)
     run = tmp_path / "run"
     with monkeypatch.context() as patch:

@@ -338,7 +338,7 @@ def test_a_blow_up_is_a_warning_and_leaves_the_best_model():
     with pytest.warns(ConvergenceWarning, match="than 3"):
         vae.fit(np.tile(X, (4, 1)))
     assert vae._state.progress.chooses_best
-    assert max(record["train_elbo"] for record in vae.history_) == vae._state.progress.chosen["train_elbo"]
+    assert max(record["train_bound"] for record in vae.history_) == vae._state.progress.chosen["train_bound"]
 
 
 @pytest.mark.long
@@ -346,7 +346,7 @@ def test_without_a_budget_training_takes_what_the_data_need():
     vae = VAE(n_latents=1, hidden=(4,), random_state=0).fit(X)
     assert vae.history_[-1]["step"] > 200
     assert vae.model_.recipe.patience is not None
-    assert "validation_elbo" in vae.history_[-1]
+    assert "validation_bound" in vae.history_[-1]
     assert vae.get_params()["epochs"] is None
 
 

@@ -151,7 +151,7 @@ def test_rules_about_rows_at_their_thresholds(evaluations):
 
 
 def record(step, **values):
-    return {"step": step, **{f"{split}_elbo": value for split, value in values.items()}}
+    return {"step": step, **{f"{split}_bound": value for split, value in values.items()}}
 
 
 def test_what_a_history_says():
@@ -208,7 +208,7 @@ def test_json_holds_everything_and_nothing_that_is_no_number(evaluations):
     for name in SHORT:
         evaluation = evaluations[name]
         results = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
-        assert results["elbo"] == evaluation.bound.value
+        assert results["bound"] == evaluation.bound.value
         assert results["log_p"] == evaluation.marginals[0].mean
         assert results["elbo_monte_carlo_error"] == evaluation.bound_monte_carlo_error
         assert len(results["latents"]["information"]) == 2
@@ -219,7 +219,7 @@ def test_json_holds_everything_and_nothing_that_is_no_number(evaluations):
 @pytest.mark.long
 def test_what_one_row_and_one_sample_cannot_tell_is_no_number(few):
     results = json.loads(json.dumps(few.to_json(), allow_nan=False))
-    assert results["elbo"] == few.bound.value
+    assert results["bound"] == few.bound.value
     assert results["elbo_sampling_error"] is None
     assert results["log_p_monte_carlo_error"] is None
     assert any("overfitting" in line for line in few.not_checked)

@@ -10,7 +10,7 @@ import pytest
 from arviz_stats.base import array_stats
 from scipy.stats import kstest
 
-from aevb.hmc import Chain, Kernel, begin, effective_draws, robust_variance, split_r_hat
+from aevb.chains.hmc import Chain, Kernel, begin, effective_draws, robust_variance, split_r_hat
 
 KEY = jax.random.key(0)
 N_CHAINS = 2000
@@ -162,7 +162,7 @@ def test_a_robust_variance():
 
 @pytest.mark.long
 def test_blackjax_is_imported_by_those_who_sample_only():
-    code = "import sys, aevb.hmc, aevb.inference; sys.exit('blackjax' in sys.modules)"
+    code = "import sys, aevb.chains.hmc, aevb.inference; sys.exit('blackjax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -23,7 +23,7 @@ PRELOADED = [
     "aevb.run",
     "aevb.cli.progress",
     "aevb.cli.common",
-    "aevb.figures",
+    "aevb.report",
     "matplotlib.pyplot",
     "faults",
 ]

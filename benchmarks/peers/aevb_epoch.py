@@ -30,7 +30,7 @@ def build(path: str) -> Callable[[], float]:
 
     def run_epoch() -> float:
         state = next(state for state in states if state.progress.batch == 0)
-        return -state.progress.history[-1]["train_elbo"]
+        return -state.progress.history[-1]["train_bound"]
 
     return run_epoch
 

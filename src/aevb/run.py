@@ -40,7 +40,6 @@ from aevb.folder_lock import FolderLock
 from aevb.inference.for_use import for_use
 from aevb.models import learned
 from aevb.recipe import Recipe, read_settings
-from aevb.selection import bound_key
 from aevb.specs import flattened
 from aevb.storage import append_to_file, remove, sweep, write_file
 from aevb.trained import TrainedModel
@@ -285,7 +284,6 @@ def summary(run: Run) -> dict[str, Any]:
     """What came out of a run, for `summary.json`."""
     progress, autoencoder = run.state.progress, run.state.chosen
     reported = progress.chosen or {}
-    key = bound_key(run.assembly.bound)
     n_parameters = sum(leaf.size for leaf in jax.tree.leaves(learned(autoencoder)))
     return {
         "status": progress.status,
@@ -298,9 +296,9 @@ def summary(run: Run) -> dict[str, Any]:
         "posterior": run.recipe.posterior.name,
         "prior": run.recipe.prior,
         "objective": run.recipe.objective.name,
-        "bound": run.assembly.bound,
+        "bound_name": run.assembly.bound,
         "unit": "nats per data point",
-        **{name.replace("elbo", key): value for name, value in reported.items()},
+        **reported,
         "seconds": progress.seconds,
         "n_parameters": n_parameters,
         "versions": {"aevb": version("aevb"), "jax": jax.__version__, "python": platform.python_version()},
@@ -390,4 +388,4 @@ def _check_budget(state: TrainingState, recipe: Recipe, folder: RunFolder) -> No
 
 def _lines(records: Sequence[Mapping[str, Any]], bound: str) -> bytes:
     """Records as they stand in `metrics.jsonl`: the schema's names, and what the bound is."""
-    return b"".join((json.dumps({**record, "bound": bound}) + "\n").encode() for record in records)
+    return b"".join((json.dumps({**record, "bound_name": bound}) + "\n").encode() for record in records)

@@ -134,9 +134,3 @@ def bound_name(objective: Objective, *, normalized: bool) -> str:
     if normalized:
         return name
     return "cross-entropy bound" if name == ELBO else f"cross-entropy {name}"
-
-
-def bound_key(bound: str) -> str:
-    """The JSON key of a bound: `elbo`, or what it is instead, without what is in parentheses."""
-    name = bound.partition(" (")[0].lower().replace("é", "e")
-    return "elbo" if name == ELBO else name.replace(" ", "_").replace("-", "_")

@@ -21,13 +21,14 @@ from aevb.models import (
     AutoEncoder,
     CodeSpace,
     Likelihood,
+    Recognition,
     code_width,
     learned,
     load_model,
     save_model,
 )
 from aevb.models.noise import Noise
-from aevb.objectives import Objective, Recognition
+from aevb.objectives import Objective
 from aevb.preparation import Beyond, Preparation
 from aevb.recipe import CUSTOM, Recipe
 from aevb.selection import BUILDERS, bound_name, build_objective

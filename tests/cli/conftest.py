@@ -23,4 +23,4 @@ def table_run(tmp_path_factory):
 @pytest.fixture
 def without_figures(monkeypatch):
     """Runs that end without pictures, for tests that look at something else."""
-    monkeypatch.setattr("aevb.figures.draw_figures", lambda *about: [])
+    monkeypatch.setattr("aevb.report.draw_figures", lambda *about: [])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import aevb as library
-from aevb import report
+from aevb import plots
 from command_line import aevb, is_png, must, write_table
 
 
@@ -48,7 +48,7 @@ def test_pictures_say_what_they_show(digits_run, tmp_path, monkeypatch):
 
     def image_grid(x, shape, title, *, captions=None, **about):
         drawn.append((title, captions))
-        return report.image_grid(x, shape, title, captions=captions, **about)
+        return plots.image_grid(x, shape, title, captions=captions, **about)
 
     monkeypatch.setattr("aevb.cli.output.image_grid", image_grid)
     assert "--means gives grey ones" in must("sample", digits_run, "-n", 4, "--out", tmp_path / "x.png")

@@ -44,7 +44,7 @@ def said(tmp_path, epochs=1, **settings):
         "image_shape": (2, 2),
     } | settings
     run = runs.start(settings, tmp_path / "run")
-    terms = {"elbo": -3.0, "reconstruction": -2.0, "kl": 1.0}
+    terms = {"bound": -3.0, "reconstruction": -2.0, "kl": 1.0}
     record = {f"{split}_{name}": value for split in ("train", "test") for name, value in terms.items()}
     at = dataclasses.replace(
         run.state.progress,

@@ -28,7 +28,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def said(place):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aevb.figures.draw_figures", lambda *about: [])
+        patch.setattr("aevb.report.draw_figures", lambda *about: [])
         options = ("--decimal", "comma", "--missing", "nan", "--missing-values", "-999,-998")
         small = ("--latents", 1, "--hidden", 2, "--epochs", 1, "--test", 0)
         return must("train", place / "t.csv", "--out", place / "run", *options, *small)

@@ -90,7 +90,7 @@ def smokers(tmp_path_factory):
     x = np.c_[0.001 * rng.normal(size=(60, 3)) + 5, rng.uniform(size=60) < 0.5]
     np.savetxt(folder / "x.csv", x, delimiter=",", header="a,b,c,smokes", comments="", fmt="%.6f")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aevb.figures.draw_figures", lambda *about: [])
+        patch.setattr("aevb.report.draw_figures", lambda *about: [])
         return folder, must("train", folder / "x.csv", "--out", folder / "run", *SMALL)
 
 

@@ -48,7 +48,7 @@ class TestInterruption:
     def test_inside_a_chunk_keeps_what_was_learned(self, monkeypatch, fitted):
         vae, stopped = self.interrupted(monkeypatch, 6)
         assert [record["epoch"] for record in vae.history_] == [1, 2]
-        assert vae.history_[-1]["train_elbo"] == fitted.history_[1]["train_elbo"]
+        assert vae.history_[-1]["train_bound"] == fitted.history_[1]["train_bound"]
         assert np.isfinite(vae.score_samples(X)).all()
         assert "as of step 6, after 2 full epochs" in stopped.__notes__[0]
         assert np.array_equal(vae.partial_fit(X).partial_fit(X).transform(X), fitted.transform(X))
@@ -165,7 +165,7 @@ class TestHistory:
         loaded = aevb.load(tmp_path / "run")
         assert [record["epoch"] for record in loaded.history_] == [1, 2]
         assert loaded.n_iter_ == 2
-        assert "train_elbo" in loaded.history_[0]
+        assert "train_bound" in loaded.history_[0]
 
     def test_of_a_fit_that_diverged_ends_before_it(self):
         vae = clone(SMALL).set_params(optimizer=SGD(learning_rate=1e30), verbose=1)

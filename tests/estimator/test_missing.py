@@ -46,7 +46,7 @@ def test_learns_what_columns_have_to_do_with_each_other(vae):
     joint = np.cov(COMPLETE.T)
     gain = 0.5 * (np.sum(np.log(np.diag(joint))) - np.linalg.slogdet(joint)[1])
     assert bounds.mean() > independent_normals(X).mean() + 0.2 * gain
-    assert vae.history_[-1]["train_elbo"] > vae.history_[0]["train_elbo"] + 0.5
+    assert vae.history_[-1]["train_bound"] > vae.history_[0]["train_bound"] + 0.5
 
 
 def test_a_row_with_nothing_observed_has_no_likelihood_to_speak_of(vae):

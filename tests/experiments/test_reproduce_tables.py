@@ -34,7 +34,7 @@ from aevb.experiments.reproduce.published_tables import continuous_bernoulli_bou
 from aevb.models import LIKELIHOODS, AutoEncoder, Decoder
 from aevb.networks import MLP
 from aevb.objectives import SGVBA, row_bounds
-from aevb.report.comparisons import Compared, Panel, Series, curves_beside_published, numbers_beside_published
+from aevb.plots.comparisons import Compared, Panel, Series, curves_beside_published, numbers_beside_published
 from command_line import quick_compilation  # noqa: F401
 from oracles import tiny
 

@@ -12,10 +12,10 @@ from scipy.stats import chi2, multivariate_normal, norm, t
 
 from aevb import inference
 from aevb.batch import Batch
+from aevb.chains.chunks import BLOCK_ROWS, CHUNK
 from aevb.errors import InvalidRecipeError
 from aevb.inference import Annealed, sandwich
 from aevb.inference.annealing import FORWARD, PRELIMINARY_STEPS, REVERSE
-from aevb.inference.chains import BLOCK_ROWS, CHUNK
 from oracles import LinearGaussian, tiny
 from positive_codes import with_codes_of
 from short_suite import short

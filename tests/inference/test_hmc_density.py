@@ -7,9 +7,9 @@ from scipy.special import logsumexp
 from scipy.stats import chi2, multivariate_normal
 
 from aevb import inference
+from aevb.chains.chunks import BLOCK_ROWS
 from aevb.errors import InvalidRecipeError
 from aevb.inference import Annealed, HMCDensity, Importance
-from aevb.inference.chains import BLOCK_ROWS
 from aevb.inference.hmc_density import _log_terms, _reciprocal_mean
 from aevb.models import LatentVariableModel, Prior
 from oracles import LinearGaussian, tiny

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import chi2
 
 from aevb.batch import Batch
+from aevb.chains.chunks import BLOCK_ROWS
 from aevb.errors import InvalidRecipeError
 from aevb.inference import HMC, PosteriorSamples, sample_posterior
-from aevb.inference.chains import BLOCK_ROWS
 from oracles import LinearGaussian
 from positive_codes import with_codes_of
 

@@ -114,7 +114,7 @@ def reconstruct(
     """Write the reconstructions of rows: the means of p(x|z) at their codes."""
     from aevb.cli.common import load_run, rows_for
     from aevb.cli.output import check_out, check_picture, is_picture, write_model_rows
-    from aevb.report import reconstructions, save_figure
+    from aevb.plots import reconstructions, save_figure
 
     check_out(out, source=data, keep=keep)
     model = load_run(run)

@@ -123,7 +123,7 @@ def _write(out: Path, model: "TrainedModel", seen: Any, found: "Imputation", tru
     import numpy as np
 
     from aevb.cli.output import write_table
-    from aevb.report import completions, save_figure
+    from aevb.plots import completions, save_figure
 
     if out.suffix.lower() == ".npz":
         about = {

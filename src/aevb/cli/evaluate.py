@@ -182,7 +182,7 @@ def _write(
     folder: Any, name: str, evaluation: "Evaluation", results: dict[str, Any], which: str
 ) -> list[Path]:
     """`evaluation.json` and the figures, or those of the other rows of this name; what was written."""
-    from aevb.figures.evaluation import draw_evaluation
+    from aevb.report.evaluation import draw_evaluation
     from aevb.storage import write_file
 
     path = folder.evaluation.with_stem(f"evaluation-{name}") if name else folder.evaluation

@@ -109,7 +109,7 @@ def _run(name: str, seed: int, draws: int | None, data_dir: Path | None) -> "Pro
 
 
 def _write(out: Path, record: dict[str, Any]) -> None:
-    from aevb.report import gradient_variances, save_figure
+    from aevb.plots import gradient_variances, save_figure
     from aevb.storage import write_file
 
     write_file(out / "gradients.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())

@@ -12,7 +12,7 @@ from aevb.cli.options import listed
 from aevb.cli.terminal import wrong
 from aevb.datasets import Keys
 from aevb.errors import InvalidDataError
-from aevb.report import image_grid, save_figure
+from aevb.plots import image_grid, save_figure
 from aevb.storage import write_file
 from aevb.trained import TrainedModel
 

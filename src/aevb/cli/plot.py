@@ -8,7 +8,7 @@ def plot(run: RunArgument, data_dir: DataDirOption = None) -> None:
     """Draw a run's pictures again, into its figures folder."""
     from aevb.cli.common import load_run
     from aevb.errors import RunFolderError
-    from aevb.figures import draw_figures
+    from aevb.report import draw_figures
     from aevb.run import RunFolder, load_dataset, read_records
 
     folder = RunFolder(run)

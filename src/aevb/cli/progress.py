@@ -114,8 +114,8 @@ def conclude(console: Console, run: Run) -> None:
     for column in ("rows", _value_heading(run.assembly.objective), "reconstruction", "kl"):
         table.add_column(column, justify="left" if column == "rows" else "right")
     for split in ("train", "validation", "test"):
-        if f"{split}_elbo" in record:
-            values = (record[f"{split}_{name}"] for name in ("elbo", "reconstruction", "kl"))
+        if f"{split}_bound" in record:
+            values = (record[f"{split}_{name}"] for name in ("bound", "reconstruction", "kl"))
             table.add_row(split, *(f"{value:.2f}" for value in values))
     console.print(table)
     if run.assembly.objective.value_name != ELBO:
@@ -147,11 +147,11 @@ def _lines(console: Console, run: Run) -> Show:
             others = (
                 f"  {split} {record[key]:.2f}"
                 for split in ("validation", "test")
-                if (key := f"{split}_elbo") in record
+                if (key := f"{split}_bound") in record
             )
             write(
                 console,
-                f"epoch {record['epoch']}  train {record['train_elbo']:.2f}"
+                f"epoch {record['epoch']}  train {record['train_bound']:.2f}"
                 f" (reconstruction {record['train_reconstruction']:.2f}, kl {record['train_kl']:.2f})"
                 f"{''.join(others)}  {record['examples_per_second']:,.0f} examples/s  {record['seconds']:.1f} s",
             )
@@ -175,13 +175,13 @@ def _latest(state: TrainingState, *, wide: bool) -> tuple[str, str]:
         )
         speed = at.sum_rows / max(at.training_seconds, 1e-9)
     elif record:
-        value, reconstruction, kl = (record[f"train_{name}"] for name in ("elbo", "reconstruction", "kl"))
+        value, reconstruction, kl = (record[f"train_{name}"] for name in ("bound", "reconstruction", "kl"))
         speed = record["examples_per_second"]
     else:
         return "", ""
     if not wide:
         return f"{heading} {value:.1f} (rec {reconstruction:.1f}, kl {kl:.1f})", f"{speed:,.0f}/s"
-    test = f", test {record['test_elbo']:.1f}" if "test_elbo" in record else ""
+    test = f", test {record['test_bound']:.1f}" if "test_bound" in record else ""
     terms = f"{heading} {value:.1f} (reconstruction {reconstruction:.1f}, kl {kl:.1f}){test}"
     return terms, f"{speed:,.0f} examples/s"
 

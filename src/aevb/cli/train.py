@@ -110,7 +110,7 @@ def _train(
 def _draw(console: Any, run: Any) -> None:
     """The pictures, once the result is on the screen: they take as long as the training of a small data set."""
     from aevb.cli.terminal import write
-    from aevb.figures import draw_figures
+    from aevb.report import draw_figures
 
     folder = run.folder
     try:

@@ -104,8 +104,8 @@ def _bound(fit: Fit) -> str:
         return f"bound {at.sums['bound'] / at.sum_rows:.2f}"
     if not at.history:
         return ""
-    validation = at.history[-1].get("validation_elbo")
-    return f"bound {at.history[-1]['train_elbo']:.2f}" + (
+    validation = at.history[-1].get("validation_bound")
+    return f"bound {at.history[-1]['train_bound']:.2f}" + (
         "" if validation is None else f", validation {validation:.2f}"
     )
 
@@ -117,7 +117,7 @@ def _result(fit: Fit) -> str:
     values = [
         f"{record[key]:.2f} on {split} rows"
         for split in ("train", "validation")
-        if (key := f"{split}_elbo") in record
+        if (key := f"{split}_bound") in record
     ]
     status = "interrupted" if at.status == "running" else at.status
     reached = f": {fit.model.bound} {', '.join(values)}, nats per row" if values else ""

@@ -2,7 +2,9 @@
 
 from aevb.evaluation.columns import repeated_under_density
 from aevb.evaluation.findings import find
+from aevb.evaluation.gaps import inference_gaps
 from aevb.evaluation.history import TrainingHistory
+from aevb.evaluation.latents import LatentDiagnostics, latent_diagnostics
 from aevb.evaluation.measure import evaluate
 from aevb.evaluation.methods import METHODS, make_method
 from aevb.evaluation.results import (
@@ -28,6 +30,7 @@ __all__ = [
     "Evaluation",
     "Finding",
     "Gaps",
+    "LatentDiagnostics",
     "Marginal",
     "Mean",
     "Reconstruction",
@@ -39,6 +42,8 @@ __all__ = [
     "TrainingHistory",
     "evaluate",
     "find",
+    "inference_gaps",
+    "latent_diagnostics",
     "make_method",
     "random_rows",
     "repeated_under_density",

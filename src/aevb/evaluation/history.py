@@ -59,7 +59,7 @@ def read_history(
         return None
     steps = np.array([record["step"] for record in records], np.float64)
     chosen = len(steps) - 1 if chosen_step is None else int(np.argmin(np.abs(steps - chosen_step)))
-    others = next((name for name in ("validation", "test") if f"{name}_elbo" in records[-1]), None)
+    others = next((name for name in ("validation", "test") if f"{name}_bound" in records[-1]), None)
     held_out = values if others is None else _series(records, others)
     best = float(np.max(values[: chosen + 1]))
     start = independent if math.isfinite(independent) else float(values[0])
@@ -83,7 +83,7 @@ def read_history(
 
 def _series(records: Sequence[Mapping[str, Any]], split: str) -> Series:
     """A split's values; those that are not finite are as low as can be."""
-    values = np.array([record.get(f"{split}_elbo", math.nan) for record in records], np.float64)
+    values = np.array([record.get(f"{split}_bound", math.nan) for record in records], np.float64)
     return np.where(np.isfinite(values), values, -math.inf)
 
 

@@ -21,7 +21,9 @@ from aevb.evaluation.columns import (
     repeated_under_density,
 )
 from aevb.evaluation.findings import find
+from aevb.evaluation.gaps import inference_gaps
 from aevb.evaluation.history import read_history
+from aevb.evaluation.latents import latent_diagnostics
 from aevb.evaluation.methods import FOR_ALL_ROWS, make_method
 from aevb.evaluation.results import (
     Evaluation,
@@ -44,8 +46,6 @@ from aevb.evaluation.rows import (
 from aevb.evaluation.rules_of_codes import LEAST_ROWS
 from aevb.evaluation.simulated import hold_against
 from aevb.inference import Importance, MarginalEstimate, error_of_mean
-from aevb.inference.diagnostics import latent_diagnostics
-from aevb.inference.gaps import inference_gaps
 from aevb.inference.importance import covers, curve_sizes
 from aevb.trained import TrainedModel
 

@@ -8,10 +8,9 @@ import numpy as np
 
 from aevb.datasets import RepeatedColumn
 from aevb.evaluation.history import TrainingHistory
+from aevb.evaluation.latents import LatentDiagnostics
 from aevb.evaluation.simulated import Simulated
 from aevb.inference import MarginalEstimate
-from aevb.inference.diagnostics import LatentDiagnostics
-from aevb.selection import bound_key
 
 Kind = Literal[
     "diverged",
@@ -283,13 +282,14 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON: the headline numbers by the names they deserve, the rest in groups; None for what cannot be told."""
-        bound, first = bound_key(self.bound_name), self.marginals[0]
+        first = self.marginals[0]
         flat = {
             "rows": self.n_rows,
             "unit": "nats per data point",
-            bound: self.bound.value,
-            f"{bound}_monte_carlo_error": self.bound_monte_carlo_error,
-            f"{bound}_sampling_error": self.bound.sampling_error,
+            "bound_name": self.bound_name,
+            "bound": self.bound.value,
+            "bound_monte_carlo_error": self.bound_monte_carlo_error,
+            "bound_sampling_error": self.bound.sampling_error,
             **{name: part.value for name, part in self.parts.items()},
             **{f"{name}_sampling_error": part.sampling_error for name, part in self.parts.items()},
             self.log_p_name: first.mean,

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from aevb.errors import InvalidRecipeError
+from aevb.evaluation.gaps import inference_gaps
 from aevb.evaluation.results import log_p_key
 from aevb.evaluation.rows import Data, ShowStage, TrainingData, random_rows, share_below, show_no_stage
 from aevb.inference import MarginalEstimate, MarginalMethod
-from aevb.inference.gaps import inference_gaps
 from aevb.inference.importance import covers
 from aevb.trained import TrainedModel
 

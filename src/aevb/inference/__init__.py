@@ -5,8 +5,6 @@ from aevb.inference.bidirectional import Sandwich, sandwich
 from aevb.inference.bounds import mean_bounds
 from aevb.inference.chain_imputation import MetropolisWithinGibbs, PseudoGibbs
 from aevb.inference.codes import decode, encode, kl_per_latent, sample
-from aevb.inference.diagnostics import LatentDiagnostics, latent_diagnostics
-from aevb.inference.gaps import inference_gaps
 from aevb.inference.hmc_density import HMCDensity
 from aevb.inference.importance import Importance
 from aevb.inference.imputation import Imputation, ImputationMethod, Observation, impute
@@ -34,7 +32,6 @@ __all__ = [
     "Imputation",
     "ImputationMethod",
     "Laplace",
-    "LatentDiagnostics",
     "MarginalEstimate",
     "MarginalMethod",
     "MetropolisWithinGibbs",
@@ -50,9 +47,7 @@ __all__ = [
     "encode",
     "error_of_mean",
     "impute",
-    "inference_gaps",
     "kl_per_latent",
-    "latent_diagnostics",
     "log_marginal",
     "mean_bounds",
     "posterior",

@@ -7,13 +7,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch, map_rows
+from aevb.chains.chunks import BLOCK_ROWS, Ticks, chunks
+from aevb.chains.coordinates import has_equal_support, require_continuous, require_equal_support
 from aevb.errors import InvalidRecipeError
 from aevb.inference.annealing import FORWARD, PRELIMINARY_STEPS, Annealing
-from aevb.inference.chains import BLOCK_ROWS, Ticks, chunks
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
-from aevb.models import Model
-from aevb.objectives import Recognition
-from aevb.objectives.coordinates import has_equal_support, require_continuous, require_equal_support
+from aevb.models import Model, Recognition
 from aevb.typing import PRNGKey
 
 Start = Literal["auto", "posterior", "prior"]

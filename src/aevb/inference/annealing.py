@@ -10,11 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch, each_row
-from aevb.hmc import Kernel, begin, robust_variance
-from aevb.inference.chains import chunks
-from aevb.models import Model, Posterior
-from aevb.objectives import Recognition
-from aevb.objectives.coordinates import Point, Target
+from aevb.chains.chunks import chunks
+from aevb.chains.coordinates import Point, Target
+from aevb.chains.hmc import Kernel, begin, robust_variance
+from aevb.models import Model, Posterior, Recognition
 from aevb.typing import PRNGKey, Scalar
 
 MASS_DRAWS = 256

@@ -9,13 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch, map_rows
+from aevb.chains.chunks import BLOCK_ROWS
 from aevb.errors import InvalidRecipeError
 from aevb.inference.annealed import Annealed
 from aevb.inference.annealing import FORWARD, REVERSE
-from aevb.inference.chains import BLOCK_ROWS
 from aevb.inference.marginal import MarginalEstimate, Rows, Show, show_nothing
-from aevb.models import Model
-from aevb.objectives import Recognition
+from aevb.models import Model, Recognition
 from aevb.typing import PRNGKey
 
 

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 from aevb.batch import Batch, each_row, map_rows, row_keys
 from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import PerRow, Rows, Show, error_of_mean, show_nothing
-from aevb.models import Model
-from aevb.objectives import Objective, Recognition
+from aevb.models import Model, Recognition
+from aevb.objectives import Objective
 from aevb.typing import PRNGKey, Tree
 
 BLOCK_ROWS = 1000

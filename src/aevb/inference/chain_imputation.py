@@ -13,8 +13,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.inference.imputation import Found, Observation
 from aevb.inference.marginal import Rows, Show
 from aevb.inference.moments import Kept, Moments
-from aevb.models import CodeSpace
-from aevb.objectives import Recognition
+from aevb.models import CodeSpace, Recognition
 from aevb.typing import Codes, PRNGKey, Scalar
 
 BLOCK_ROWS = 32

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch
+from aevb.chains.coordinates import Target
 from aevb.models import Model
-from aevb.objectives.coordinates import Target
 from aevb.typing import Scalar
 
 Vector = Float[np.ndarray, " dims"]

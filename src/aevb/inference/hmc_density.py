@@ -9,13 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import chdtri
 
+from aevb.chains.coordinates import require_continuous
+from aevb.chains.hmc import effective_draws
 from aevb.errors import InvalidRecipeError
-from aevb.hmc import effective_draws
 from aevb.inference.marginal import MarginalEstimate, PerRow, Rows, Show
 from aevb.inference.sampled import HMC, PosteriorSamples, run_chains
-from aevb.models import Model
-from aevb.objectives import Recognition
-from aevb.objectives.coordinates import require_continuous
+from aevb.models import Model, Recognition
 from aevb.typing import PRNGKey
 
 MOST_LATENTS = 8

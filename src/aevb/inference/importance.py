@@ -16,8 +16,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
 from aevb.inference.pareto import k_hat, largest_k_hat
 from aevb.inference.proposals import PROPOSALS
-from aevb.models import Model, Posterior
-from aevb.objectives import Recognition
+from aevb.models import Model, Posterior, Recognition
 from aevb.typing import Codes, PRNGKey
 
 LogWeights = Float[np.ndarray, "rows draws"]

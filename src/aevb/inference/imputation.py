@@ -12,9 +12,8 @@ from aevb.batch import Batch
 from aevb.distributions import Distribution
 from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import Rows, Show, show_nothing
-from aevb.models import Model
+from aevb.models import Model, Recognition
 from aevb.models.noise import Noise
-from aevb.objectives import Recognition
 from aevb.typing import Codes, PerRow, PRNGKey
 
 Cells = Float[np.ndarray, "rows features"]

@@ -10,9 +10,9 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch, each_row
+from aevb.chains.coordinates import Target, require_continuous
 from aevb.inference.proposals import quartiles_of
 from aevb.models import AutoEncoder, CodeSpace, Posterior
-from aevb.objectives.coordinates import Target, require_continuous
 from aevb.typing import Codes, PerRow, PRNGKey, Scalar
 
 Point = Float[Array, " dims"]

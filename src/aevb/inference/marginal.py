@@ -1,20 +1,17 @@
 """The marginal likelihood log p(x): what every way of estimating it is given, and what it gives."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from aevb.models import Model
-from aevb.objectives import Recognition
-from aevb.typing import PRNGKey
+from aevb.models import Model, Recognition
+from aevb.typing import PRNGKey, Show
 
 Rows = Float[np.ndarray, "rows features"]
 PerRow = Float[np.ndarray, " rows"]
 Bias = Literal["none", "down", "up"]
-Show = Callable[[float], None]
 
 
 def show_nothing(share_done: float) -> None:

@@ -12,8 +12,7 @@ from aevb.errors import InvalidRecipeError
 from aevb.inference.marginal import Rows, Show, show_nothing
 from aevb.inference.refined import Refined
 from aevb.inference.sampled import HMC, sample_posterior
-from aevb.models import AutoEncoder
-from aevb.objectives import Recognition
+from aevb.models import AutoEncoder, Recognition
 from aevb.typing import PRNGKey
 
 BLOCK_ROWS = 250

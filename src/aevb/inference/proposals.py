@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch
-from aevb.models import CodeDistribution, CodeSpace, Model, Posterior
-from aevb.objectives import Recognition
+from aevb.models import CodeDistribution, CodeSpace, Model, Posterior, Recognition
 from aevb.typing import Codes, PerRow, PRNGKey
 
 # How much wider than q(z|x) the parts of the mixture are, and what share of the draws each has.

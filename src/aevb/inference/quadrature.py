@@ -11,12 +11,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from aevb.batch import Batch, each_row, map_rows, row_keys
+from aevb.chains.coordinates import Target
 from aevb.errors import InvalidRecipeError
 from aevb.inference.grid import Box, find_box, integrate
 from aevb.inference.marginal import MarginalEstimate, Rows, Show
-from aevb.models import Model
-from aevb.objectives import Recognition
-from aevb.objectives.coordinates import Target
+from aevb.models import Model, Recognition
 from aevb.typing import PerRow, PRNGKey, Scalar, Tree
 
 MOST_DIMENSIONS = 3

@@ -11,13 +11,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from aevb.batch import Batch, each_row, map_rows
+from aevb.chains.chunks import BLOCK_ROWS, CHUNK, Ticks, chunks
+from aevb.chains.coordinates import Target, require_continuous
+from aevb.chains.hmc import Kernel, begin, effective_draws, robust_variance, split_r_hat
 from aevb.errors import InvalidRecipeError
-from aevb.hmc import Kernel, begin, effective_draws, robust_variance, split_r_hat
-from aevb.inference.chains import BLOCK_ROWS, CHUNK, Ticks, chunks
 from aevb.inference.marginal import Rows, Show, show_nothing
-from aevb.models import Model
-from aevb.objectives import Recognition
-from aevb.objectives.coordinates import Target, require_continuous
+from aevb.models import Model, Recognition
 from aevb.typing import PRNGKey
 
 PerRow = Float[np.ndarray, " rows"]

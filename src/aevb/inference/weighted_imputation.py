@@ -16,7 +16,7 @@ from aevb.inference.imputation import Found, Observation
 from aevb.inference.marginal import Rows, Show
 from aevb.inference.proposals import Widened
 from aevb.inference.weighted_sums import Sums
-from aevb.objectives import Recognition
+from aevb.models import Recognition
 from aevb.typing import PRNGKey, Scalar
 
 BLOCK_ROWS = 32

@@ -13,7 +13,7 @@ from aevb.models.latent_variable_model import LatentVariableModel
 from aevb.models.likelihoods import LIKELIHOODS, Likelihood
 from aevb.models.model import Model
 from aevb.models.priors import Prior, choose_prior
-from aevb.models.recognition import RecognitionModel
+from aevb.models.recognition import Recognition, RecognitionModel
 from aevb.models.row_table import RowTable
 from aevb.models.saved import load_model, save_model
 from aevb.models.space import CodeSpace, Site
@@ -37,6 +37,7 @@ __all__ = [
     "Model",
     "Posterior",
     "Prior",
+    "Recognition",
     "RecognitionModel",
     "RowTable",
     "Site",

@@ -1,6 +1,8 @@
 """What a recognition model is to objectives, inference and everything else."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import TypeAlias
 
 import equinox as eqx
 
@@ -8,6 +10,9 @@ from aevb.batch import Batch
 from aevb.models.codes import Posterior
 from aevb.models.model import Model
 from aevb.typing import Tree
+
+Recognition: TypeAlias = Callable[[Batch], Posterior]
+"""From rows to their posteriors: `AutoEncoder.posterior`, or anything else that gives one, such as an optimization."""
 
 
 class RecognitionModel(eqx.Module):

@@ -22,7 +22,7 @@ from aevb.models.structure import CLASSES, describe, rebuild
 from aevb.storage import existing_folder, write_folder
 
 FORMAT = "aevb-model"
-VERSION = 4
+VERSION = 5
 
 
 def save_model(path: Path, autoencoder: AutoEncoder, about: Mapping[str, Any]) -> None:

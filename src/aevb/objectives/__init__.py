@@ -5,7 +5,6 @@ from aevb.objectives.bound import (
     ELBO,
     Bound,
     Objective,
-    Recognition,
     row_bounds,
 )
 from aevb.objectives.concrete import Concrete
@@ -37,7 +36,6 @@ __all__ = [
     "MovingAverage",
     "NoBaseline",
     "Objective",
-    "Recognition",
     "Reconstruction",
     "Renyi",
     "ScoreFunction",

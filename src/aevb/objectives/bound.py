@@ -1,8 +1,6 @@
 """The `Bound` that every objective returns, and the interface of an objective."""
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -11,7 +9,7 @@ from jaxtyping import Array, Float
 
 from aevb.batch import Batch, each_row, map_rows
 from aevb.errors import InvalidRecipeError
-from aevb.models import AutoEncoder, Model, Posterior
+from aevb.models import AutoEncoder, Model, Posterior, Recognition
 from aevb.typing import PerRow, PRNGKey, Scalar
 
 ELBO = "evidence lower bound"
@@ -136,10 +134,6 @@ class Objective(eqx.Module):
     @abstractmethod
     def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The bound on each row of the batch."""
-
-
-Recognition: TypeAlias = Callable[[Batch], Posterior]
-"""From rows to their posteriors: `AutoEncoder.posterior`, or anything else that gives one, such as an optimization."""
 
 
 def row_bounds(

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from aevb.batch import Batch
-from aevb.hmc import Chain, Kernel, begin
+from aevb.chains.coordinates import Point, Target, require_continuous
+from aevb.chains.hmc import Chain, Kernel, begin
 from aevb.models import AutoEncoder, Constant, Model, Posterior
 from aevb.objectives.bound import Bound, Objective
-from aevb.objectives.coordinates import Point, Target, require_continuous
 from aevb.objectives.requirements import require_draws
 from aevb.objectives.sgvb import SGVBA
 from aevb.typing import Codes, PerRow, PRNGKey, Scalar

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from aevb.batch import Batch
+from aevb.chains.coordinates import has_equal_support
 from aevb.errors import InvalidRecipeError
 from aevb.models import AutoEncoder, Model, Posterior
 from aevb.objectives.bound import ELBO, Bound, Objective
-from aevb.objectives.coordinates import has_equal_support
 from aevb.objectives.draws import draw, draw_keys, log_densities, over_draws, stopped
 from aevb.objectives.requirements import require_draws, require_fixed_support
 from aevb.typing import Codes, PerRow, PRNGKey

@@ -37,7 +37,7 @@ def judged(state: TrainingState, plan: Plan) -> TrainingState:
     if watched < (STEPS if progress.status == "running" else min(LAST_STEPS, progress.step)):
         return state
     message = (
-        f"step {progress.step:,}, the training bound is {progress.history[-1]['train_elbo']:.6g} nats, where it began "
+        f"step {progress.step:,}, the training bound is {progress.history[-1]['train_bound']:.6g} nats, where it began "
         f"at {progress.start:.6g} and a model of independent columns has {plan.independent:.6g}"
     )
     return state.noted(status="blown up", message=message)

@@ -18,7 +18,7 @@ from aevb.errors import InvalidDataError, InvalidModelFileError
 from aevb.storage import write_file
 from aevb.training.state import Progress, TrainingState
 
-FORMAT = "aevb-checkpoint-1"
+FORMAT = "aevb-checkpoint-2"
 
 
 def save_checkpoint(path: Path, state: TrainingState, data_digest: str) -> None:

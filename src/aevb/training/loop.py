@@ -112,7 +112,7 @@ def _evaluate(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingS
             record |= _named(
                 split, {name: float(np.mean(part, dtype=np.float64)) for name, part in bounds.items()}
             )
-    by = "train_elbo" if data.validation is None else "validation_elbo"
+    by = "train_bound" if data.validation is None else "validation_bound"
     better = record[by] > (-math.inf if progress.best is None else progress.best[by])
     if better:
         state = dataclasses.replace(state, best_autoencoder=state.autoencoder)
@@ -126,5 +126,5 @@ def _evaluate(state: TrainingState, plan: Plan, data: TrainingData) -> TrainingS
 
 
 def _named(split: str, terms: dict[str, float]) -> dict[str, float]:
-    """Records call the bound `elbo`, whatever the likelihood; the run's `bound` field says what it is."""
-    return {f"{split}_{'elbo' if name == 'bound' else name}": value for name, value in terms.items()}
+    """Records call every value `bound`; the run's `bound` field says what it is."""
+    return {f"{split}_{name}": value for name, value in terms.items()}

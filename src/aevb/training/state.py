@@ -139,7 +139,7 @@ class Progress:
     @property
     def chooses_best(self) -> bool:
         """Whether the run stands for the best of its models: there are validation rows, or the last model is bad."""
-        return self.best is not None and ("validation_elbo" in self.best or self.status in BAD_ENDS)
+        return self.best is not None and ("validation_bound" in self.best or self.status in BAD_ENDS)
 
 
 @dataclasses.dataclass(frozen=True)

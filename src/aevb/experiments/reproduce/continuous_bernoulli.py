@@ -19,7 +19,7 @@ from aevb.experiments.reproduce.training_jobs import only_training_rows, steps_o
 from aevb.experiments.reproduce.written import nats, table
 from aevb.models import AutoEncoder, LatentVariableModel
 from aevb.objectives import SGVBB, row_bounds
-from aevb.report.comparisons import Compared, numbers_beside_published
+from aevb.plots.comparisons import Compared, numbers_beside_published
 from aevb.trained import TrainedModel
 
 EPOCHS, BATCH = 100, 50

@@ -28,7 +28,7 @@ class Curve:
     """What a run went through.
 
     Args:
-        records: at each point `samples_seen`, and `train_elbo` and `test_elbo` in nats per data point. The first is
+        records: at each point `samples_seen`, and `train_bound` and `test_bound` in nats per data point. The first is
             that of the first `TRAIN_ROWS` training rows at the weights of that moment, not of rows as they were
             trained on.
         message: why the run ended early, as its bound was not finite any more; empty if it did not.
@@ -117,7 +117,7 @@ def samples_after(step: int, n_rows: int, batch_size: int) -> int:
 
 def mean_bounds(model: TrainedModel, dataset: Dataset) -> Record:
     """The mean bound of the first `TRAIN_ROWS` training rows and of all test rows, in the same noise every time."""
-    rows = {"train_elbo": dataset.x_train[:TRAIN_ROWS], "test_elbo": dataset.x_test}
+    rows = {"train_bound": dataset.x_train[:TRAIN_ROWS], "test_bound": dataset.x_test}
     return {
         name: float(np.mean(model.bounds(x)["bound"], dtype=np.float64))
         for name, x in rows.items()

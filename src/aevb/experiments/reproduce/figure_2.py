@@ -21,7 +21,7 @@ from aevb.experiments.reproduce.networks import (
     our_settings,
     paper_settings,
 )
-from aevb.report import BoundPanel, bound_panels
+from aevb.plots import BoundPanel, bound_panels
 
 SAMPLES = 10_000_000  # the paper's curves go on to some 4e8
 EARLY = 200_000  # after which the step size is chosen
@@ -144,7 +144,7 @@ def _choose_step(panel: Panel, method: str, total: int, setting: Setting, _: Res
         part = setting.part(i, len(STEP_SIZES))
         settings = paper_settings(panel, rate) | CHANGES[method]
         curve = train_curve(settings, [_early(total)], part)
-        bounds[str(rate)] = None if curve.message else curve.records[-1]["train_elbo"]
+        bounds[str(rate)] = None if curve.message else curve.records[-1]["train_bound"]
     best = max(bounds, key=lambda rate: -math.inf if (bound := bounds[rate]) is None else bound)
     return {"bounds": bounds, "learning_rate": float(best)}
 
@@ -165,8 +165,8 @@ def _further_seeds(panel: Panel, method: str, n: int, setting: Setting, needed: 
     for i, seed in enumerate(FURTHER_SEEDS):
         settings = paper_settings(panel, _rate(needed)) | CHANGES[method] | {"seed": seed}
         curve = train_curve(settings, [n], setting.part(i, len(FURTHER_SEEDS)))
-        bounds += [] if curve.message else [curve.records[-1]["test_elbo"]]
-    return {"samples_seen": n, "test_elbos": bounds}
+        bounds += [] if curve.message else [curve.records[-1]["test_bound"]]
+    return {"samples_seen": n, "test_bounds": bounds}
 
 
 def _our_curve(panel: Panel, total: int, setting: Setting, _: Results) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from aevb.experiments.reproduce.published import (
     value_at,
 )
 from aevb.experiments.reproduce.written import nats, table
-from aevb.report import BoundCurve, BoundPanel
+from aevb.plots import BoundCurve, BoundPanel
 
 PUBLISHED: tuple[Method, ...] = ("aevb", "wake-sleep")
 TOLERANCE = 2.0  # nats, between our curve and the published one
@@ -41,7 +41,7 @@ def curve(results: Results, panel: Panel, method: str, split: Split = "test") ->
     result = results.get(f"{panel.name}-{method}")
     if result is None or not result["records"]:
         return None
-    return np.array([(r["samples_seen"], r[f"{split}_elbo"]) for r in result["records"]], dtype=float)
+    return np.array([(r["samples_seen"], r[f"{split}_bound"]) for r in result["records"]], dtype=float)
 
 
 def curves_of(panel: Panel, results: Results) -> BoundPanel:
@@ -99,9 +99,9 @@ def _spread(panel: Panel, method: str, results: Results, samples: int) -> float 
     """The standard deviation over all seeds, the curve's own among them."""
     seeds = results.get(f"{panel.name}-{method}-seeds")
     mine = value_at(curve(results, panel, method), samples)
-    if seeds is None or seeds["samples_seen"] != samples or mine is None or not seeds["test_elbos"]:
+    if seeds is None or seeds["samples_seen"] != samples or mine is None or not seeds["test_bounds"]:
         return None
-    return float(np.std([mine, *seeds["test_elbos"]], ddof=1))
+    return float(np.std([mine, *seeds["test_bounds"]], ddof=1))
 
 
 def _against_wake_sleep(panel: Panel, results: Results) -> list[Verdict]:

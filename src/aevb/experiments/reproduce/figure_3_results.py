@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from aevb.experiments.reproduce.experiment import Results, Verdict
 from aevb.experiments.reproduce.published import Points, published, value_at
 from aevb.experiments.reproduce.written import nats, table, with_error
-from aevb.report.comparisons import Panel, Series, curves_beside_published
+from aevb.plots.comparisons import Panel, Series, curves_beside_published
 
 NAMES = {"aevb": "AEVB", "wake-sleep": "wake-sleep", "mcem": "Monte Carlo EM"}
 SPLITS = ("train", "test")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from matplotlib.figure import Figure
 
-from aevb import report
+from aevb import plots
 from aevb.experiments.reproduce.curve import dataset_for, is_here, mean_bounds
 from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Setting, Size, Verdict
 from aevb.experiments.reproduce.images import packed, unpacked
@@ -40,14 +40,16 @@ class Figure4(Experiment):
     def verdicts(self, results: Results, size: Size) -> Sequence[Verdict]:
         """The bounds of the models that are shown."""
         return [
-            Verdict(f"{_title(r)}, N_z = 2: the model shown has a test bound of {nats(r['test_elbo'])} nats.")
+            Verdict(
+                f"{_title(r)}, N_z = 2: the model shown has a test bound of {nats(r['test_bound'])} nats."
+            )
             for r in results.values()
         ]
 
     def figures(self, results: Results, size: Size) -> Mapping[str, Figure]:
         """One for each data set."""
         return {
-            f"{self.name}-{r['data']}": report.manifold(
+            f"{self.name}-{r['data']}": plots.manifold(
                 unpacked(r["images"]), tuple(r["image_shape"]), title=f"{_title(r)}: means of p(x|z)"
             )
             for r in results.values()
@@ -75,7 +77,7 @@ def _manifold(name: str, total: int, setting: Setting, _: Results) -> dict[str, 
     """The decoded grid, and the bounds."""
     dataset = dataset_for(name, setting.data_dir)
     model = trained(our_settings(Panel(name, 2), total) | {"steps": total // BATCH}, dataset, setting)
-    images = packed(model.decode(report.manifold_grid(GRID.get(name, USUAL_GRID))))
+    images = packed(model.decode(plots.manifold_grid(GRID.get(name, USUAL_GRID))))
     assert dataset.image_shape is not None
     return {
         "data": name,

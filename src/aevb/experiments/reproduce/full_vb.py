@@ -17,7 +17,7 @@ from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Sett
 from aevb.experiments.reproduce.training_jobs import only_training_rows, steps_of, trained
 from aevb.experiments.reproduce.written import table
 from aevb.inference import Importance, Refined, log_marginal
-from aevb.report.comparisons import Panel, Series, curves_beside_published
+from aevb.plots.comparisons import Panel, Series, curves_beside_published
 
 N_TRAIN = (100, 300, 1000, 10_000)
 METHODS: dict[str, dict[str, str]] = {

@@ -15,7 +15,7 @@ from aevb.experiments.reproduce.published_tables import iwae_nll, published_tabl
 from aevb.experiments.reproduce.training_jobs import only_training_rows, steps_of, trained
 from aevb.experiments.reproduce.written import nats, table
 from aevb.inference import Importance
-from aevb.report.comparisons import Compared, numbers_beside_published
+from aevb.plots.comparisons import Compared, numbers_beside_published
 
 # By k: the objectives, each with the name of its row, and epochs at full length.
 ROWS: dict[int, tuple[tuple[str, ...], int]] = {

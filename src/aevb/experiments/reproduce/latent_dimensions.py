@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import jax
 from matplotlib.figure import Figure
 
+from aevb.evaluation import latent_diagnostics
 from aevb.experiments.reproduce.curve import (
     TRAIN_ROWS,
     dataset_for,
@@ -26,8 +27,7 @@ from aevb.experiments.reproduce.networks import (
 from aevb.experiments.reproduce.published import figure_2_best, figure_2_curve
 from aevb.experiments.reproduce.training_jobs import trained
 from aevb.experiments.reproduce.written import nats, table
-from aevb.inference import latent_diagnostics
-from aevb.report import LatentCurve, bounds_by_latents
+from aevb.plots import LatentCurve, bounds_by_latents
 
 SAMPLES = 5_000_000
 LATENTS = {"mnist": (2, 3, 5, 10, 20, 50, 200), "frey": (2, 5, 10, 20, 50)}
@@ -65,7 +65,7 @@ class LatentDimensions(Experiment):
         panels = []
         for data in _datasets(results):
             found = _of(data, results)
-            ours = _curve("our recipe", {n: (r["train_elbo"], r["test_elbo"]) for n, r in found.items()})
+            ours = _curve("our recipe", {n: (r["train_bound"], r["test_bound"]) for n, r in found.items()})
             published = _published(data)
             curves = [ours, _curve("published best", published, is_published=True)] if published else [ours]
             active = [(n, result["active_units"]) for n, result in found.items()]
@@ -79,7 +79,11 @@ class LatentDimensions(Experiment):
             published = _published(data)
             for n, r in _of(data, results).items():
                 paper = published.get(n, (None, None))
-                bounds = (nats(r["train_elbo"]), nats(r["test_elbo"]), nats(r["train_elbo"] - r["test_elbo"]))
+                bounds = (
+                    nats(r["train_bound"]),
+                    nats(r["test_bound"]),
+                    nats(r["train_bound"] - r["test_bound"]),
+                )
                 active = f"{r['active_units']} of {n}"
                 rows.append((TITLES.get(data, data), str(n), *bounds, active, nats(paper[0]), nats(paper[1])))
         header = ("data", "N_z", "train", "test", "gap", "active units", "published train", "published test")
@@ -142,11 +146,11 @@ def _curve(
 
 def _verdicts(data: str, results: Results) -> list[Verdict]:
     found, name = _of(data, results), TITLES.get(data, data)
-    best = max(found, key=lambda n: found[n]["test_elbo"])
+    best = max(found, key=lambda n: found[n]["test_bound"])
     most = max(found)
-    lost = found[best]["test_elbo"] - found[most]["test_elbo"]
-    gaps = {n: found[n]["train_elbo"] - found[n]["test_elbo"] for n in sorted({min(found), most})}
-    said = f"the test bound is highest at N_z = {best} ({nats(found[best]['test_elbo'])})"
+    lost = found[best]["test_bound"] - found[most]["test_bound"]
+    gaps = {n: found[n]["train_bound"] - found[n]["test_bound"] for n in sorted({min(found), most})}
+    said = f"the test bound is highest at N_z = {best} ({nats(found[best]['test_bound'])})"
     at_most = "" if best == most else f", and at N_z = {most} {nats(lost, 2)} nats lower"
     above = " and by ".join(f"{nats(gap, 2)} nats at N_z = {n}" for n, gap in gaps.items())
     return [

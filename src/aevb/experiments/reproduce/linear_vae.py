@@ -18,7 +18,7 @@ from aevb.experiments.reproduce.training_jobs import measured, only_training_row
 from aevb.experiments.reproduce.written import nats, table
 from aevb.models import Decoder, Encoder
 from aevb.models.conditional import LOG_VARIANCE_LIMITS, soft_clip
-from aevb.report.comparisons import Panel, Series, curves_beside_published
+from aevb.plots.comparisons import Panel, Series, curves_beside_published
 from aevb.trained import TrainedModel
 
 # Latents by data set. The 4th and the 5th eigenvalue of the digits' covariance are well apart, so that the subspace

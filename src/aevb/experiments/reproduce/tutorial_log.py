@@ -15,8 +15,8 @@ from aevb.experiments.reproduce.curve import dataset_for
 from aevb.experiments.reproduce.experiment import Experiment, Job, Results, Setting, Size, Verdict
 from aevb.experiments.reproduce.published import tutorial_log
 from aevb.experiments.reproduce.written import nats, table
+from aevb.plots import epoch_log
 from aevb.recipe import Recipe
-from aevb.report import epoch_log
 from aevb.training import train
 
 EPOCHS = 10
@@ -98,7 +98,7 @@ def _log(seed: int, epochs: int, setting: Setting, _: Results) -> dict[str, list
     state = assembly.start
     for state in train(assembly.start, assembly.plan, assembly.data):
         setting.show(state.progress.samples_seen / (epochs * len(assembly.data.train)))
-    return {split: [record[f"{split}_elbo"] for record in state.progress.history] for split in SPLITS}
+    return {split: [record[f"{split}_bound"] for record in state.progress.history] for split in SPLITS}
 
 
 def _bounds(results: Results, split: str) -> Float[np.ndarray, "seeds epochs"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aevb.experiments.reproduce.experiment import Experiment, Results, Size, Verdict
-from aevb.report import save_figure
+from aevb.plots import save_figure
 from aevb.storage import write_file
 
 MARKS = {True: "✓", False: "✗", None: "·"}

@@ -1,5 +1,0 @@
-"""Which pictures a run gets, and the numbers that go into them."""
-
-from aevb.figures.draw import draw_figures
-
-__all__ = ["draw_figures"]
