@@ -27,8 +27,9 @@ def model(columns: int, hidden: int) -> Any:
     """A network of the tutorial's width for a table of this width, with its initial weights."""
     import jax.numpy as jnp
 
-    from aevb.assembly import Parts, build_autoencoder
+    from aevb.assembly import build_autoencoder
     from aevb.models import LIKELIHOODS
+    from aevb.parts import Parts
     from aevb.recipe import Recipe
 
     recipe = Recipe.parse({"latents": LATENTS, "hidden": (hidden,), "data": "table"}, source="benchmark")

@@ -27,8 +27,9 @@ def model() -> Any:
     """A tutorial network, 784-400-20-400-784, with its initial weights; what they are costs nothing."""
     import jax.numpy as jnp
 
-    from aevb.assembly import Parts, build_autoencoder
+    from aevb.assembly import build_autoencoder
     from aevb.models import LIKELIHOODS
+    from aevb.parts import Parts
     from aevb.recipe import Recipe
 
     recipe = Recipe(latents=LATENTS, hidden=(HIDDEN,))

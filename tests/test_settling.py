@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aevb.assembly import Parts, assemble, build_autoencoder
+from aevb.assembly import assemble, build_autoencoder
 from aevb.datasets import Dataset
 from aevb.datasets.reading import READING_OPTIONS
 from aevb.models import LIKELIHOODS
+from aevb.parts import Parts
 from aevb.recipe import Recipe
 from aevb.settling import STEPS, Facts, settle
 from short_suite import short

@@ -29,13 +29,11 @@ from aevb.models import (
     LIKELIHOODS,
     AutoEncoder,
     BayesianDecoder,
-    Conditional,
     Constant,
     Decoder,
     Encoder,
     LatentVariableModel,
     Likelihood,
-    Posterior,
     Prior,
     RowTable,
     choose_prior,
@@ -45,9 +43,10 @@ from aevb.models.in_units import InUnits
 from aevb.models.structure import describe
 from aevb.networks import MLP, OverRows
 from aevb.objectives import Objective
+from aevb.parts import Parts
 from aevb.preparation import Beyond, Preparation
-from aevb.recipe import CUSTOM, Recipe
-from aevb.selection import bound_name, build_objective, family_posterior
+from aevb.recipe import Recipe
+from aevb.selection import bound_name, build_objective
 from aevb.settling import Facts, settle
 from aevb.specs import CONSTANT_RATE
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState
@@ -60,39 +59,6 @@ ARCHITECTURE = (
 )
 # Training rows that are enough to know what a model must not lie below.
 INDEPENDENT_ROWS = 5000
-
-
-class Parts(eqx.Module):
-    """A user's own objects in the place of what a recipe names; None for none.
-
-    Args:
-        encoder_network: from the inputs of one row to features.
-        decoder_network: from one code to features.
-        likelihood: p(x|z) of a cell.
-        prior: p(z): called with a batch, it returns the distribution of one code.
-        model: called with the number of columns and a random key, it returns an autoencoder of rows in scaled units.
-    """
-
-    encoder_network: eqx.Module | None = None
-    decoder_network: eqx.Module | None = None
-    likelihood: Likelihood | None = None
-    prior: Conditional | None = None
-    model: Callable[..., AutoEncoder] | None = None
-
-    def named(self, recipe: Recipe) -> dict[str, str]:
-        """The settings that these objects take the place of.
-
-        Raises:
-            InvalidRecipeError: the recipe names an object that was not handed in.
-        """
-        given = {name: getattr(self, name) for name in ("likelihood", "prior", "model")}
-        for name, part in given.items():
-            if part is None and getattr(recipe, name) == CUSTOM:
-                raise InvalidRecipeError(
-                    f"{name} {CUSTOM!r} stands for an object of your own, which Python alone can hand in: "
-                    f"aevb.VAE({name}=...)"
-                )
-        return {name: CUSTOM for name, part in given.items() if part is not None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +114,7 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
     """
     parts = parts or Parts()
     recipe = recipe.replaced(**parts.named(recipe))
-    own = None if parts.model is None else _own_model(parts.model, dataset, recipe)
+    own = parts.own_model(dataset.x_train.shape[1], recipe)
     for part in (parts.encoder_network, parts.decoder_network, parts.likelihood, parts.prior, own):
         describe(part, "the network", {})  # better refused now than when the trained model cannot be saved
     likelihood = own.model.likelihood if own else parts.likelihood or choose_likelihood(recipe, dataset)
@@ -157,7 +123,7 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
         dataset.name in NAMES,
         likelihood.name,
         likelihood.clip_norm,
-        _own_posterior(recipe, parts.prior, own),
+        parts.own_posterior(recipe, own),
     )
     recipe = settle(recipe, facts)
     prepare, data = _prepare(recipe, dataset, likelihood)
@@ -180,40 +146,6 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
         log_scale = prepare.scaling.log_scale if likelihood.is_density else 0.0
         plan = dataclasses.replace(plan, independent=_independent(data.train, likelihood, log_scale))
     return Assembly(autoencoder, objective, plan, data, prepare, recipe, is_normalized)
-
-
-def _own_model(build: Callable[..., AutoEncoder], dataset: Dataset, recipe: Recipe) -> AutoEncoder:
-    """The user's own model with its initial weights, tried on rows of this data set.
-
-    Raises:
-        InvalidRecipeError: it is no autoencoder, or of another number of columns.
-    """
-    n_features = dataset.x_train.shape[1]
-    built = build(n_features, key=jax.random.key(recipe.seed))
-    if not isinstance(built, AutoEncoder):
-        raise InvalidRecipeError(
-            f"model must return an aevb.models.AutoEncoder, called with {n_features} columns and key=; it returned a "
-            f"{type(built).__name__}"
-        )
-    if built.model.n_features != n_features:
-        raise InvalidRecipeError(
-            f"the data have {n_features} columns, and the model is one of {built.model.n_features}"
-        )
-    if not recipe.has_encoder:
-        raise InvalidRecipeError(
-            "a model of your own comes with its recognition model: leave recognition at amortized, and choose another "
-            "objective than mcem"
-        )
-    return built
-
-
-def _own_posterior(
-    recipe: Recipe, prior: Conditional | None, own: AutoEncoder | None
-) -> Callable[[], Posterior] | None:
-    """What gives q(z|x) of a row if a recipe's names do not."""
-    if own is not None:
-        return lambda: own.posterior(own.model.example())
-    return None if prior is None else lambda: family_posterior(recipe.posterior, prior, recipe.latents)
 
 
 def _independent(train: Float[np.ndarray, "rows features"], likelihood: Likelihood, log_scale: Any) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aevb.assembly import choose_likelihood
+from aevb.assembly import assemble, choose_likelihood
 from aevb.datasets import (
     Dataset,
     Scaling,
@@ -130,7 +130,7 @@ def test_what_rows_are_is_judged_by_their_observed_values():
     assert chosen(ROWS, image, scale="standard") == "gaussian"
     assert chosen(255 * ROWS, scale="minmax", binarize="static") == "bernoulli"
     with pytest.raises(InvalidRecipeError, match="an object of your own"):
-        chosen(ROWS, likelihood="custom")
+        assemble(Recipe(likelihood="custom"), Dataset("x", ROWS))
 
 
 @pytest.mark.parametrize("binarize", ["none", "static", "dynamic"])

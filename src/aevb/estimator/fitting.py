@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Int, Num
 from sklearn.exceptions import ConvergenceWarning
 
-from aevb.assembly import Parts, assemble, build_plan
+from aevb.assembly import assemble, build_plan
 from aevb.datasets import Dataset, split_rows
 from aevb.errors import NonFiniteBoundError
 from aevb.inference.for_use import for_use
+from aevb.parts import Parts
 from aevb.recipe import Recipe
 from aevb.run import trained_model
 from aevb.selection import build_objective

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aevb.assembly import Parts
 from aevb.errors import InvalidRecipeError
 from aevb.estimator.networks import Networks
 from aevb.models import Conditional, Likelihood
+from aevb.parts import Parts
 from aevb.recipe import CUSTOM, Recipe
 from aevb.specs import CHOICES, MLP, Spec, flat_settings, flattened
 
