@@ -33,6 +33,7 @@ format: $(VENV)/.installed-dev
 # The machine must be idle. Makes an environment per peer under benchmarks/.venvs (3.7 GB) the first time.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.harness
+	$(BIN)/python -m benchmarks.earlier
 	$(BIN)/python -m benchmarks.posteriors
 	$(BIN)/python -m benchmarks.tutorial
 	$(BIN)/python -m benchmarks.importance_weighted

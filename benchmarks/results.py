@@ -358,6 +358,46 @@ Command: `python -m benchmarks.memory_and_demo`.
 {machine_line(section["machine"])}"""
 
 
+def _earlier(section: Section) -> str:
+    """Render this tree beside an earlier commit."""
+    seconds, first = section["epoch_seconds"], section["first_result_seconds"]
+    compared = {
+        "s/epoch, tutorial network": (seconds["aevb"], seconds["earlier"], section["epoch"]),
+        "s/epoch, against the floor": (seconds["aevb"], seconds["floor"], section["floor"]),
+        "s to a first result, cold": (
+            first["aevb"]["cold"],
+            first["earlier"]["cold"],
+            section["first_result"]["cold"],
+        ),
+        "s to a first result, warm": (
+            first["aevb"]["warm"],
+            first["earlier"]["warm"],
+            section["first_result"]["warm"],
+        ),
+    }
+    rows = [
+        [
+            what,
+            f"{a:.2f}",
+            f"{b:.2f}",
+            f"{c['median']:.3f} ({c['low']:.3f} to {c['high']:.3f})",
+            f"{c['bar']}",
+            c["verdict"],
+        ]
+        for what, (a, b, c) in compared.items()
+    ]
+    header = ["", "this tree", "the other", "ratio, median (interval)", "bar", "verdict"]
+    return f"""## Beside commit {section["commit"]}
+
+The epoch is that of the race above; a first result is `aevb train digits --epochs 1`, from empty caches or from the
+compilation cache that this filled, to the end of the command, pictures included. Runs are interleaved.
+
+{busy_note(section["machine"])}
+{table(header, rows)}
+Command: `python -m benchmarks.earlier`.
+{machine_line(section["machine"])}"""
+
+
 def _number(value: float | None, digits: int = 1) -> str:
     """Return a number, or "never"."""
     return "never" if value is None else f"{value:.{digits}f}"
@@ -365,6 +405,7 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 SECTIONS: dict[str, Callable[[Section], str]] = {
     "epoch": _epoch,
+    "earlier": _earlier,
     "posteriors": _posteriors,
     "tutorial": _tutorial,
     "importance_weighted": _importance_weighted,
