@@ -137,7 +137,7 @@ def assemble(recipe: Recipe, dataset: Dataset, parts: Parts | None = None) -> As
     if own is None:
         autoencoder = build_autoencoder(recipe, likelihood, log_scale, parts)
     else:
-        autoencoder = AutoEncoder(InUnits(own.model, Constant(log_scale)), own.encoder)
+        autoencoder = AutoEncoder(InUnits(own.model, Constant(log_scale), likelihood), own.encoder)
     if not recipe.has_encoder:
         autoencoder = _with_table(autoencoder, recipe, len(data.train), parts.encoder_network)
     objective = build_objective(recipe, autoencoder, len(data.train))
@@ -252,10 +252,10 @@ def _build_autoencoder(
     family, n_categories, network = recipe.posterior.name, recipe.posterior.n_categories, recipe.network
     width = code_width(family, n_latents, n_categories)
     prior = parts.prior or Prior(choose_prior(recipe.prior, family), n_latents, n_categories)
-    if prior(None).event_shape != (width,):
+    if (p := prior(None)).event_shape != (width,) or p.batch_shape != ():
         raise InvalidRecipeError(
-            f"the prior is of codes of shape {prior(None).event_shape}, and the posterior {family} of {n_latents} "
-            f"latents is of ({width},)"
+            f"the prior is of {p.batch_shape} codes of shape {p.event_shape}, and the posterior {family} of "
+            f"{n_latents} latents needs one of a single code of shape ({width},), the same for every row"
         )
     keys = jax.random.split(key, 4)
     sees_mask = recipe.missing == "nan"

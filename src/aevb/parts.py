@@ -7,6 +7,7 @@ import jax
 
 from aevb.errors import InvalidRecipeError
 from aevb.models import AutoEncoder, Conditional, Likelihood, Posterior
+from aevb.models.trial import check_autoencoder
 from aevb.recipe import CUSTOM, Recipe
 from aevb.selection import family_posterior
 
@@ -52,7 +53,12 @@ class Parts(eqx.Module):
         """
         if self.model is None:
             return None
-        built = self.model(n_features, key=jax.random.key(recipe.seed))
+        try:
+            built = self.model(n_features, key=jax.random.key(recipe.seed))
+        except TypeError as error:
+            raise InvalidRecipeError(
+                f"model is called with the number of columns and key=, and fails: {error}"
+            ) from error
         if not isinstance(built, AutoEncoder):
             raise InvalidRecipeError(
                 f"model must return an aevb.models.AutoEncoder, called with {n_features} columns and key=; it returned "
@@ -62,6 +68,7 @@ class Parts(eqx.Module):
             raise InvalidRecipeError(
                 f"the data have {n_features} columns, and the model is one of {built.model.n_features}"
             )
+        check_autoencoder(built)
         if not recipe.has_encoder:
             raise InvalidRecipeError(
                 "a model of your own comes with its recognition model: leave recognition at amortized, and choose "

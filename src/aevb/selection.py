@@ -106,9 +106,15 @@ def build_objective(recipe: Recipe, autoencoder: AutoEncoder, n_rows: int = 0) -
     spec = recipe.objective
     if type(spec) not in BUILDERS:
         raise InvalidRecipeError(f"the objective is still {spec.name}, which `aevb.settling.settle` replaces")
-    objective = BUILDERS[type(spec)](spec, autoencoder.model, n_rows, recipe.seed)
+    built = BUILDERS[type(spec)](spec, autoencoder.model, n_rows, recipe.seed)
+    objective = _over_weights(spec, built)
     _check_posterior(autoencoder, objective.check)
     objective.check_autoencoder(autoencoder)
+    return objective
+
+
+def _over_weights(spec: specs.ObjectiveSpec, objective: Objective) -> Objective:
+    """The objective with the weights' prior or posterior, if the spec has one."""
     if not isinstance(spec, specs.OverWeights):
         return objective
     if spec.has_random_weights:

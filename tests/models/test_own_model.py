@@ -1,5 +1,7 @@
 """A prior, a network and a whole model of the user's own, handed to `VAE` and used from end to end."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,9 @@ import aevb
 from aevb.datasets import Dataset
 from aevb.errors import InvalidModelFileError, InvalidRecipeError
 from aevb.evaluation import evaluate
-from aevb.models import Conditional
+from aevb.models import AutoEncoder, Conditional
 from aevb.report import draw_figures
-from own_models import BIAS, TwoLayersExact, kinds, two_layers
+from own_models import BIAS, TwoLayers, TwoLayersExact, kinds, two_layers
 
 RNG = np.random.default_rng(0)
 EXACT = TwoLayersExact()
@@ -120,7 +122,7 @@ def test_it_comes_back_with_its_classes(fitted, tmp_path):
 
 
 def test_what_does_not_go_with_a_model_of_ones_own_is_refused():
-    with pytest.raises(InvalidRecipeError, match="says by itself what n_latents, prior would say"):
+    with pytest.raises(InvalidRecipeError, match="n_latents, prior have no effect"):
         aevb.VAE(model=build_kinds, n_latents=3, prior="gaussian").fit(X)
     with pytest.raises(InvalidRecipeError, match="4 columns, and the model is one of 3"):
         aevb.VAE(model=build_kinds).fit(np.zeros((60, 4)))
@@ -128,6 +130,50 @@ def test_what_does_not_go_with_a_model_of_ones_own_is_refused():
         aevb.VAE(model=lambda n_features, *, key: None).fit(X)
     with pytest.raises(InvalidRecipeError, match="another objective than mcem"):
         aevb.VAE(model=build_kinds, objective="mcem").fit(X)
+
+
+def changed(**methods):
+    """A builder of the first model with some of its methods replaced."""
+    own = two_layers()
+    cls = type("Changed", (TwoLayers,), methods)
+    fields = [getattr(own.model, field.name) for field in dataclasses.fields(TwoLayers)]
+    return lambda n_features, *, key: AutoEncoder(cls(*fields), own.encoder)
+
+
+WRONG = {
+    "log_prior must give a number per draw and row": {
+        "log_prior": lambda self, z, batch: jnp.sum(TwoLayers.log_prior(self, z, batch))
+    },
+    "log_likelihood must give a number per draw and row": {
+        "log_likelihood": lambda self, batch, z: self.predictive(batch, z).log_prob(batch.x)
+    },
+    "in the place of a missing value": {
+        "log_likelihood": lambda self, batch, z: jnp.sum(self.predictive(batch, z).log_prob(batch.x), axis=-1)
+    },
+    "must be an aevb.models.CodeSpace": {"space": property(lambda self: {"top": 1})},
+    "simulate gives codes of shape": {
+        "simulate": lambda self, key, batch: ({"top": jnp.zeros((2, 5)), "bottom": jnp.zeros((2, 1))}, batch)
+    },
+    "log_prior fails on 2 rows": {"log_prior": lambda self, z, batch: z["nowhere"]},
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_a_model_that_gives_other_shapes_is_refused_by_the_methods_name(message):
+    with pytest.raises(InvalidRecipeError, match=message):
+        aevb.VAE(model=changed(**WRONG[message])).fit(X)
+
+
+def test_what_cannot_be_a_model_or_a_prior_is_refused():
+    for wrong in (two_layers(), "usual"):
+        with pytest.raises(InvalidRecipeError, match="cannot be called"):
+            aevb.VAE().set_params(model=wrong).fit(X)
+    with pytest.raises(InvalidRecipeError, match="and fails"):
+        aevb.VAE(model=lambda n_features: two_layers()).fit(X)
+    with pytest.raises(InvalidRecipeError, match="not another callable"):
+        aevb.VAE().set_params(prior=lambda batch: None).fit(X)
+    with pytest.raises(InvalidRecipeError, match="weights have no distribution"):
+        aevb.VAE(model=build_two_layers, objective=aevb.SGVBA(weight_posterior="gaussian")).fit(X)
 
 
 @pytest.fixture(scope="module")

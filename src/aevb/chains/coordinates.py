@@ -68,9 +68,10 @@ def require_continuous(model: Model, method: str) -> None:
         InvalidRecipeError: a site of codes is discrete.
     """
     if not model.space.is_continuous:
+        few = "" if model.space.n_codes is None else ", or quadrature if there are few"
         raise InvalidRecipeError(
-            f"{method} moves codes along gradients of log p(x, z), and the codes of this model are discrete: "
-            "use importance sampling, or quadrature where there are few"
+            f"{method} moves codes along gradients of log p(x, z), and codes of this model are discrete: "
+            f"use importance sampling{few}"
         )
 
 

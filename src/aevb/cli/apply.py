@@ -72,7 +72,7 @@ def encode(
     check_out(out, picture=False, source=data, keep=keep)
     model = load_run(run)
     given = rows_for(model, data, data_dir, keep=keep, reading=reading)
-    names = [f"z{j + 1}" for j in range(model.code_width)]
+    names = list(model.space.names)
     write_table(out, model.encode(given.x), names, given.keys, label=given.y)
     say(f"{len(given.x):,} codes in {out}")
 

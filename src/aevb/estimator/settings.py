@@ -50,6 +50,14 @@ def parts_of(arguments: Mapping[str, Any]) -> Parts:
 def _own_parts(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What the user made for settings that else are names; None for a name."""
     kinds = {"likelihood": Likelihood, "prior": Conditional, "model": Callable}
+    if not (arguments["model"] is None or callable(arguments["model"])):
+        raise InvalidRecipeError(
+            f"model is called with the number of columns and key=, and {arguments['model']!r:.80} cannot be called"
+        )
+    if callable(arguments["prior"]) and not isinstance(arguments["prior"], Conditional):
+        raise InvalidRecipeError(
+            "prior is a family's name or an aevb.models.Conditional, not another callable"
+        )
     return {
         name: arguments[name] if isinstance(arguments[name], kind) else None for name, kind in kinds.items()
     }
@@ -66,7 +74,8 @@ def refuse_unused(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> 
     unused = [name for name in _OF_THE_MODEL if arguments[name] != defaults[name]]
     if unused:
         raise InvalidRecipeError(
-            f"a model of your own says by itself what {', '.join(unused)} would say: leave out one or the other"
+            f"{', '.join(unused)} {'has' if len(unused) == 1 else 'have'} no effect with a model of your own: leave "
+            f"{'it' if len(unused) == 1 else 'them'} out"
         )
 
 

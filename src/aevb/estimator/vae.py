@@ -203,7 +203,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Float[np.ndarray, "rows latents"]:
         """The mean of q(z|x) for each row, in the input's float type.
 
-        Its median instead for families whose mean may be infinite; for discrete codes the probabilities.
+        Its median instead for families whose mean may be infinite; for discrete codes the probabilities. Of a posterior
+        of your own it is what its `summary` gives, by default the mean of 256 draws.
         """
         x = self._rows(X)
         return self.model_.encode(x).astype(_float_type(x))

@@ -19,10 +19,12 @@ class InUnits(Model):
     Args:
         model: of rows in scaled units.
         log_scale: log of the factor by which each feature was divided, shape `(features,)`.
+        fitted: the model's likelihood, which may have been fitted to the training rows.
     """
 
     model: Model
     log_scale: Constant
+    fitted: Likelihood
 
     @property
     def space(self) -> CodeSpace:
@@ -31,8 +33,8 @@ class InUnits(Model):
 
     @property
     def likelihood(self) -> Likelihood:
-        """The model's."""
-        return self.model.likelihood
+        """The model's, fitted."""
+        return self.fitted
 
     def example(self, n_rows: int = 1) -> Batch:
         """The model's."""
@@ -90,4 +92,4 @@ class InUnits(Model):
         return self._around(self.model.seen_through(noise))
 
     def _around(self, model: Model) -> Model:
-        return self if model is self.model else InUnits(model, self.log_scale)
+        return self if model is self.model else InUnits(model, self.log_scale, self.fitted)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float
 from numpyro.distributions import Distribution, biject_to, constraints
 from numpyro.distributions.transforms import Transform
 
+from aevb.errors import InvalidParameterError
 from aevb.typing import Codes
 
 Points = Float[Array, "*samples dims"]
@@ -42,6 +43,15 @@ class Site(eqx.Module):
     support: Any = eqx.field(default_factory=lambda: constraints.real)
     values: np.ndarray | None = None
     moves: bool = eqx.field(static=True, default=False)
+
+    def __check_init__(self):
+        if self.values is None:
+            return
+        if np.ndim(self.values) != 2 or self.size % np.shape(self.values)[1]:
+            raise InvalidParameterError(
+                f"the values of a discrete site are a matrix, (categories, width), whose width divides the {self.size} "
+                f"entries of a code, not of shape {np.shape(self.values)}"
+            )
 
     @classmethod
     def of(cls, distribution: Distribution, *, moves: bool = False) -> "Site":
@@ -114,7 +124,7 @@ class CodeSpace(eqx.Module):
     Array([1., 1., 1.], dtype=float32)
     """
 
-    sites: Any
+    sites: Any  # JAX takes the keys of a dict in alphabetical order
 
     @property
     def leaves(self) -> list[Site]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from aevb.batch import Batch
 from aevb.errors import InvalidRecipeError
-from aevb.models import Model, Posterior
+from aevb.models import AutoEncoder, Model, Posterior
 from aevb.objectives.bound import Bound, Objective
 from aevb.objectives.draws import draw_keys, over_draws
 from aevb.objectives.requirements import require_draws
@@ -55,6 +55,14 @@ class FullVariationalBayes(Wrapper):
     def evaluated(self) -> Objective:
         """The wrapped objective: an evaluated model has its weights."""
         return self.objective.evaluated
+
+    def check_autoencoder(self, autoencoder: AutoEncoder) -> None:
+        """Refuse a model whose weights have no distribution."""
+        super().check_autoencoder(autoencoder)
+        if autoencoder.model.weight_divergence is None and not autoencoder.model.has_random_weights:
+            raise InvalidRecipeError(
+                "this model's weights have no distribution: leave weight_posterior at point"
+            )
 
     def __call__(self, key: PRNGKey, model: Model, posterior: Posterior, batch: Batch) -> Bound:
         """The wrapped objective's bound, averaged over draws of the weights."""

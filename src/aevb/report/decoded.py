@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from aevb import plots
 from aevb.models import Model, choose_prior
+from aevb.recipe import CUSTOM
 from aevb.report.codes import Codes, PerLatent, two_latents, unbroken
 from aevb.trained import TrainedModel
 
@@ -53,7 +54,13 @@ def _pure_codes_of(model: TrainedModel) -> Callable[[TrainedModel, Codes, PerLat
 
 
 def _prior(model: TrainedModel) -> str:
-    return choose_prior(model.recipe.prior, model.recipe.posterior.name)
+    """The prior's family, or `custom`."""
+    recipe = model.recipe
+    return CUSTOM if recipe.model == CUSTOM else choose_prior(recipe.prior, recipe.posterior.name)
+
+
+def _whose(prior: str) -> str:
+    return "the prior's" if prior in ("gaussian", CUSTOM) else f"the {unbroken(prior)} prior's"
 
 
 def _plane(model: TrainedModel, pair: list[int], labels: tuple[str, str]) -> Figure:
@@ -79,7 +86,7 @@ def _prior_title(model: TrainedModel, title: str) -> tuple[str, str]:
     prior = _prior(model)
     if prior == "gaussian":
         return title, "0"
-    return f"{title}, at even steps of the {unbroken(prior)} prior's probability", "its median"
+    return f"{title}, at even steps of {_whose(prior)} probability", "its median"
 
 
 def quantiles(model: Model, p: Sequence[float]) -> Float[np.ndarray, "latents quantiles"]:
@@ -97,8 +104,7 @@ def _images_along_one_latent(model: TrainedModel, shape: tuple[int, int]) -> Fig
     """The decoder's means at codes that are even in the prior's probability."""
     codes = quantiles(model.autoencoder.model, plots.grid_probabilities(GRID).tolist()).T
     low, high = (f"{z:.2f}".replace("-", "−") for z in codes[[0, -1], 0])
-    prior = _prior(model)
-    whose = "the prior's" if prior == "gaussian" else f"the {unbroken(prior)} prior's"
+    whose = _whose(_prior(model))
     title = f"Means of p(x|z), z from {low} to {high} by even steps of {whose} probability"
     return plots.image_grid(model.decode(codes), shape, title, value_range=model.pixel_range, columns=10)
 
