@@ -210,7 +210,7 @@ def test_json_holds_everything_and_nothing_that_is_no_number(evaluations):
         results = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
         assert results["bound"] == evaluation.bound.value
         assert results["log_p"] == evaluation.marginals[0].mean
-        assert results["elbo_monte_carlo_error"] == evaluation.bound_monte_carlo_error
+        assert results["bound_monte_carlo_error"] == evaluation.bound_monte_carlo_error
         assert len(results["latents"]["information"]) == 2
         assert results["gaps"]["amortization"]["value"] == evaluation.gaps.amortization.value
         assert [f["kind"] for f in results["findings"]] == [f.kind for f in evaluation.findings]
@@ -220,7 +220,7 @@ def test_json_holds_everything_and_nothing_that_is_no_number(evaluations):
 def test_what_one_row_and_one_sample_cannot_tell_is_no_number(few):
     results = json.loads(json.dumps(few.to_json(), allow_nan=False))
     assert results["bound"] == few.bound.value
-    assert results["elbo_sampling_error"] is None
+    assert results["bound_sampling_error"] is None
     assert results["log_p_monte_carlo_error"] is None
     assert any("overfitting" in line for line in few.not_checked)
     assert any("importance weights" in line for line in few.not_checked)
