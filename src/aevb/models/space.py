@@ -35,8 +35,9 @@ class Site(eqx.Module):
             as fill its shape. None for a variable with a density.
         moves: whether the support depends on the parameters of the distribution whose codes these are.
 
-    >>> Site((2,)).support
-    Real()
+    >>> from aevb.models import Site
+    >>> Site((2,)).size
+    2
     """
 
     shape: tuple[int, ...] = eqx.field(static=True)
@@ -115,16 +116,17 @@ class CodeSpace(eqx.Module):
 
     Args:
         sites: a `Site`, or a dict, tuple or list of them, nested as may be. Objectives and inference see one code
-            per row whatever the structure is.
+            per row whatever the structure is. The keys of a dict go in alphabetical order, as in all of JAX.
 
+    >>> from aevb.models import CodeSpace, Site
     >>> space = CodeSpace({"top": Site((2,)), "bottom": Site((3,), constraints.positive)})
     >>> space.names
-    ('top1', 'top2', 'bottom1', 'bottom2', 'bottom3')
+    ('bottom1', 'bottom2', 'bottom3', 'top1', 'top2')
     >>> space.code(jnp.zeros(5))["bottom"]
     Array([1., 1., 1.], dtype=float32)
     """
 
-    sites: Any  # JAX takes the keys of a dict in alphabetical order
+    sites: Any
 
     @property
     def leaves(self) -> list[Site]:
