@@ -7,6 +7,7 @@ import pytest
 from aevb import evaluation, inference
 from aevb.errors import InvalidRecipeError
 from own_models import KindsExact, TwoLayersExact, kinds, two_layers
+from short_suite import short
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -26,9 +27,11 @@ METHODS = {
 DISCRETE = {"importance", "widened"}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", short("widened", "annealed", "hmc-density", "quadrature", of=METHODS))
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("x", [X[:6], GAPS[:6]], ids=["whole", "gaps"])
+@pytest.mark.parametrize(
+    "x", [pytest.param(X[:6], marks=pytest.mark.long, id="whole"), pytest.param(GAPS[:6], id="gaps")]
+)
 def test_log_p_is_exact_within_its_stated_error(case, method, x, assert_jointly_normal):
     autoencoder, exact = CASES[case]
     if case == "kinds" and method not in DISCRETE:
@@ -44,7 +47,7 @@ def test_log_p_is_exact_within_its_stated_error(case, method, x, assert_jointly_
     assert_jointly_normal(difference / (1.1 * found.monte_carlo_error))
 
 
-@pytest.mark.parametrize("method", ["importance", "metropolis"])
+@pytest.mark.parametrize("method", short("importance", of=["importance", "metropolis"]))
 @pytest.mark.parametrize("case", CASES)
 def test_imputations_are_exact_within_their_stated_errors(case, method, assert_jointly_normal):
     autoencoder, exact = CASES[case]

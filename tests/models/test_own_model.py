@@ -16,6 +16,7 @@ from aevb.evaluation import evaluate
 from aevb.models import AutoEncoder, Conditional
 from aevb.report import draw_figures
 from own_models import BIAS, TwoLayers, TwoLayersExact, kinds, two_layers
+from short_suite import short
 
 RNG = np.random.default_rng(0)
 EXACT = TwoLayersExact()
@@ -61,7 +62,7 @@ X = rows(300)
 BUILDERS = {"two layers": build_two_layers, "kinds": build_kinds}
 
 
-@pytest.fixture(scope="module", params=BUILDERS)
+@pytest.fixture(scope="module", params=short("two layers", of=BUILDERS))
 def fitted(request):
     optimizer = aevb.Adam(learning_rate=0.02, schedule="cosine")
     vae = aevb.VAE(

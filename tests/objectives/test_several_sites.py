@@ -15,6 +15,7 @@ from aevb.specs import OBJECTIVES
 from aevb.training import Optimizer, Plan, TrainingData, TrainingState, train
 from oracles import tiny
 from own_models import TwoLayersExact, kinds, two_layers
+from short_suite import short
 
 X = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
 CASES = {"usual": lambda: tiny("gaussian-diagonal", d=3, hidden=()), "two layers": two_layers, "kinds": kinds}
@@ -52,7 +53,7 @@ def test_what_is_refused_is_refused_with_what_to_use(case):
     assert all("use" in reason or "set" in reason for reason in said.values() if reason)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", short("sgvb-a", "score-function", "wake-sleep", "mcem", of=NAMES))
 @pytest.mark.parametrize("case", [pytest.param("usual", marks=pytest.mark.long), "two layers", "kinds"])
 def test_what_is_not_refused_trains(name, case):
     autoencoder = CASES[case]()
@@ -66,7 +67,7 @@ def test_what_is_not_refused_trains(name, case):
     assert not eqx.tree_equal(state.autoencoder, autoencoder)
 
 
-@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize("name", short("sgvb-a", of=BOUNDS))
 def test_the_bound_of_two_layers_is_exact(name, assert_jointly_normal):
     autoencoder, rows = two_layers(), X[:6]
     objective, batch = objective_of(name, autoencoder.model), Batch(jax.numpy.asarray(rows))
