@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aevb.models import Posterior, Prior, choose_prior
-from aevb.recipe import Recipe
+from aevb.recipe import CUSTOM, Recipe
 from aevb.selection import automatic_objective, family_posterior
 from aevb.specs import CONSTANT_RATE, OBJECTIVES
 from aevb.training.optimizers import DEFAULT_CLIP_NORMS
@@ -62,7 +62,7 @@ def settle(recipe: Recipe, facts: Facts) -> Recipe:
 
 
 def _of_the_model(recipe: Recipe, facts: Facts) -> dict[str, Any]:
-    prior = choose_prior(recipe.prior, recipe.posterior.name)
+    prior = CUSTOM if recipe.prior == CUSTOM else choose_prior(recipe.prior, recipe.posterior.name)
     found = {
         "likelihood": facts.likelihood,
         "prior": prior,

@@ -94,8 +94,6 @@ def choose_prior(prior: str, posterior: str) -> str:
     """
     if prior == "auto":
         return _DEFAULTS.get(posterior, posterior)
-    if prior not in FAMILIES:  # one of the user's own, of which nothing is known
-        return prior
     reason = _misfit(prior, posterior)
     if reason:
         raise InvalidRecipeError(

@@ -62,10 +62,8 @@ def _traced(name: str, function: Callable[[], Any]) -> Any:
 
 
 def _check_codes(name: str, space: CodeSpace, z: Codes, lead: tuple[int, ...]) -> None:
-    expected = jax.tree.map(
-        lambda site: (*lead, *site.shape), space.sites, is_leaf=lambda node: hasattr(node, "support")
-    )
-    found = jax.tree.map(lambda code: tuple(code.shape), z)
+    blank = space.from_columns(jnp.zeros((*lead, space.width)))
+    expected, found = (jax.tree.map(lambda code: tuple(code.shape), codes) for codes in (blank, z))
     if found != expected:
         raise InvalidRecipeError(f"{name} gives codes of shape {found}, and the space is of {expected}")
 

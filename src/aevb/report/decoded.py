@@ -56,7 +56,8 @@ def _pure_codes_of(model: TrainedModel) -> Callable[[TrainedModel, Codes, PerLat
 def _prior(model: TrainedModel) -> str:
     """The prior's family, or `custom`."""
     recipe = model.recipe
-    return CUSTOM if recipe.model == CUSTOM else choose_prior(recipe.prior, recipe.posterior.name)
+    is_own = CUSTOM in (recipe.model, recipe.prior)
+    return CUSTOM if is_own else choose_prior(recipe.prior, recipe.posterior.name)
 
 
 def _whose(prior: str) -> str:
