@@ -37,11 +37,6 @@ class CodeDistribution(eqx.Module):
     def log_prob(self, z: Codes) -> PerRow:
         """The log density at any z, nats per row; `z` may have further axes before those of the rows."""
 
-    def sample_and_log_prob(self, key: PRNGKey) -> tuple[Codes, PerRow]:
-        """One draw of z per row with its log density, for distributions to which it is less work than both."""
-        z = self.sample(key)
-        return z, self.log_prob(z)
-
     def log_prob_by_part(self, z: Codes) -> Parts:
         """The log density by site, kept apart by latent where latents are independent; all terms add up to `log_prob`.
 
